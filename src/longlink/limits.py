@@ -1,0 +1,112 @@
+"""Every limit of a connection, once: its name, default, unit and what it does.
+
+`serve()` and `connect()` take these names as keywords, `longlink serve` turns them into
+flags and environment variables. Nothing else in the project repeats them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from .errors import UnknownLimit
+
+
+def _limit(default: Any, unit: str, text: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "help": text})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits one connection lives under. `None` switches a limit off where allowed."""
+
+    open_timeout: float | None = _limit(
+        10.0, "seconds", "time for the whole opening handshake, however slowly it drips in"
+    )
+    ping_interval: float | None = _limit(20.0, "seconds", "time between keepalive pings")
+    ping_timeout: float | None = _limit(
+        20.0, "seconds", "silence after a keepalive ping before the connection fails with 1011"
+    )
+    close_timeout: float | None = _limit(
+        10.0, "seconds", "time for the closing handshake before TCP is cut"
+    )
+    stall_timeout: float | None = _limit(
+        10.0, "seconds", "time a write may make no progress before TCP is cut"
+    )
+    max_size: int | None = _limit(
+        2**20, "bytes", "largest message accepted; a larger one fails with 1009"
+    )
+    max_fragments: int | None = _limit(
+        1024, "fragments", "most fragments in one message; more fail with 1009"
+    )
+    max_queue: int | None = _limit(
+        16, "messages", "messages waiting for recv() before reading from the peer stops"
+    )
+    write_limit: int = _limit(
+        2**15, "bytes", "outgoing bytes waiting above which send() makes its awaiter wait"
+    )
+    max_backlog: int | None = _limit(
+        2**20, "bytes", "outgoing bytes waiting for one slow reader before the overflow policy"
+    )
+    overflow: Literal["close", "drop"] = _limit(
+        "close", "policy", "what max_backlog does: close with 1013, or drop the new message"
+    )
+    max_control_rate: int | None = _limit(
+        100, "frames per second", "ping, pong and close frames accepted; more fail with 1008"
+    )
+    max_control_burst: int = _limit(
+        200, "frames", "control frames accepted at once before the rate applies"
+    )
+    max_head: int = _limit(16 * 1024, "bytes", "largest HTTP head accepted; more is answered 431")
+    max_line: int = _limit(
+        8 * 1024, "bytes", "longest line of an HTTP head; a longer request line is answered 414"
+    )
+    max_headers: int = _limit(100, "headers", "most headers in an HTTP head; more is answered 431")
+    max_connections: int | None = _limit(
+        None, "connections", "most connections at once, more are answered 503; default: descriptors - 64"
+    )
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            _judge(entry.name, getattr(self, entry.name), optional="None" in str(entry.type))
+
+    def of_head(self) -> dict[str, int]:
+        """Those that bound an HTTP head, as the parsers of heads take them."""
+        return {
+            "max_head": self.max_head,
+            "max_line": self.max_line,
+            "max_headers": self.max_headers,
+        }
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Limits:
+        """The limits with `given` in place of defaults; an unknown name raises UnknownLimit."""
+        known = [entry.name for entry in fields(cls)]
+        for name in given:
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+                raise UnknownLimit(f"unknown keyword or limit {name!r}; {hint}")
+        return cls(**given)
+
+
+def _judge(name: str, value: Any, *, optional: bool) -> None:
+    if name == "overflow":
+        if value not in ("close", "drop"):
+            raise ValueError(f"overflow must be 'close' or 'drop', not {value!r}")
+    elif value is None:
+        if not optional:
+            raise ValueError(f"{name} cannot be switched off")
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    elif not value > 0:  # NaN, too
+        raise ValueError(f"{name} must be greater than 0, not {value!r}")
+
+
+def describe() -> str:
+    """The table of limits as text: one line each, for docstrings and `--help`."""
+    return "\n".join(
+        f"{entry.name} = {entry.default!r} ({entry.metadata['unit']}): {entry.metadata['help']}"
+        for entry in fields(Limits)
+    )

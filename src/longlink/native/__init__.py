@@ -1,0 +1,1 @@
+"""The leaf: system calls and byte loops, compiled (`kernel.pyx`) or portable (`kernel.py`)."""

@@ -1,0 +1,619 @@
+"""The portable twin of `kernel.pyx`: the same names and the same behaviour, in Python alone.
+
+Both files make one module. Where the compiled one was built it wins the import; without a
+compiler, under a debugger or on another interpreter this one answers. A type checker always
+reads this one. `tests/native` runs every test over both faces.
+
+Shared rules: octets have no sign, keys are the four octets of RFC 6455 section 5.3 read big
+endian, arguments are positional, and a failed system call returns its negative errno.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import select
+import socket
+import struct
+from collections import deque
+from collections.abc import Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final
+
+COMPILED: Final = False
+
+IN: Final = 1
+OUT: Final = 4
+ERR: Final = 8
+HUP: Final = 16
+
+BATCH: Final = 512
+REFERENCE_FROM: Final = 16384
+SEGMENTS_PER_CALL: Final = 64
+ENTROPY: Final = 4096
+
+BytesLike = bytes | bytearray | memoryview
+SocketName = tuple[str, int] | tuple[str, int, int, int] | str | bytes
+
+
+def _xor(data: BytesLike, key: int) -> bytes:
+    """`data` under the key: one XOR of two long integers instead of a loop over octets."""
+    size = len(data)
+    pattern = key.to_bytes(4, "big") * ((size + 3) // 4)
+    masked = int.from_bytes(data, "little") ^ int.from_bytes(pattern[:size], "little")
+    return masked.to_bytes(size, "little")
+
+
+def _octets(data: BytesLike) -> bytes:
+    """The octets of anything contiguous; TypeError for the rest, as the compiled face says."""
+    view = memoryview(data)
+    if not view.c_contiguous:
+        raise TypeError("a contiguous bytes-like object is required")
+    return view.tobytes()
+
+
+# UTF-8 as a table (RFC 3629 section 4). A state says which octets may follow: 0 none missing;
+# 1, 2, 3 that many plain continuations; 4 after E0, 5 after ED, 6 after F0, 7 after F4.
+_CONTINUE: Final = {
+    1: (0x80, 0xBF, 0),
+    2: (0x80, 0xBF, 1),
+    3: (0x80, 0xBF, 2),
+    4: (0xA0, 0xBF, 1),
+    5: (0x80, 0x9F, 1),
+    6: (0x90, 0xBF, 2),
+    7: (0x80, 0x8F, 2),
+}
+_SPECIAL_LEADS: Final = {0xE0: 4, 0xED: 5, 0xF0: 6, 0xF4: 7}
+
+
+def _lead(octet: int) -> int:
+    """The state after the first octet of a sequence, or -1."""
+    if octet < 0x80:
+        return 0
+    if octet < 0xC2 or octet > 0xF4:
+        return -1
+    return _SPECIAL_LEADS.get(octet, 1 if octet < 0xE0 else 2 if octet < 0xF0 else 3)
+
+
+def _step(state: int, octet: int) -> int:
+    """The state after one more octet, or -1."""
+    if not state:
+        return _lead(octet)
+    low, high, following = _CONTINUE[state]
+    return following if low <= octet <= high else -1
+
+
+class Buffer(bytearray):
+    """A block of bytes with a fill mark: a receive buffer, or a message under construction.
+
+    It exports its whole capacity as a writable buffer. While a view of it is alive it cannot
+    grow: `append` then raises BufferError.
+    """
+
+    __slots__ = ("capacity", "size")
+
+    def __init__(self, capacity: int = 0, /) -> None:
+        if capacity < 0:
+            raise ValueError("capacity must not be negative")
+        super().__init__(capacity)
+        self.capacity = capacity
+        self.size = 0
+
+    def at(self, i: int, /) -> int:
+        """The octet at `i`; the caller guarantees 0 <= i < capacity, here and below."""
+        return self[i]
+
+    def u16(self, i: int, /) -> int:
+        """The big-endian number in the two octets from `i`."""
+        return self[i] << 8 | self[i + 1]
+
+    def u32(self, i: int, /) -> int:
+        """The big-endian number in the four octets from `i`."""
+        return int.from_bytes(self[i : i + 4], "big")
+
+    def u64(self, i: int, /) -> int:
+        """The big-endian number in the eight octets from `i`."""
+        return int.from_bytes(self[i : i + 8], "big")
+
+    def put(self, at: int, data: bytes, /) -> int:
+        """Copy `data` to the place `at`; ValueError where it does not fit."""
+        self._check(at, at + len(data))
+        self[at : at + len(data)] = data
+        return 0
+
+    def copy(self, start: int, stop: int, /) -> bytes:  # type: ignore[override]
+        """The octets from `start` to `stop`."""
+        self._check(start, stop)
+        return bytes(self[start:stop])
+
+    def unmasked(self, start: int, stop: int, key: int, /) -> bytes:
+        """The octets from `start` to `stop` under the key, copied once."""
+        self._check(start, stop)
+        return _xor(self[start:stop], key)
+
+    def unmask(self, start: int, stop: int, key: int, /) -> int:
+        """Put the octets from `start` to `stop` under the key where they are."""
+        self._check(start, stop)
+        self[start:stop] = _xor(self[start:stop], key)
+        return 0
+
+    def text(self, start: int, stop: int, /) -> str:
+        """The text from `start` to `stop`; UnicodeDecodeError unless it is strict UTF-8."""
+        self._check(start, stop)
+        return self[start:stop].decode()
+
+    def find(self, needle: bytes, start: int, stop: int, /) -> int:  # type: ignore[override]
+        """Where `needle` first lies wholly between `start` and `stop`, or -1."""
+        if not 0 <= start <= stop <= self.capacity:
+            return -1
+        return bytearray.find(self, needle, start, stop)
+
+    def append(  # type: ignore[override]
+        self, source: Buffer, start: int, stop: int, masked: bool, key: int, phase: int, /
+    ) -> int:
+        """Copy source[start:stop] behind the fill mark, growing; XORed on the way if `masked`.
+
+        The first octet meets octet `phase % 4` of the key, so that a payload may arrive in parts.
+        """
+        source._check(start, stop)
+        data = source[start:stop]
+        if masked:
+            turn = 8 * (phase & 3)
+            data[:] = _xor(data, (key << turn | key >> (32 - turn)) & 0xFFFFFFFF)
+        needed = self.size + len(data)
+        if needed > self.capacity:
+            self._grow(max(needed, 2 * self.capacity))
+        self[self.size : needed] = data
+        self.size = needed
+        return 0
+
+    def clear(self) -> int:  # type: ignore[override]
+        """Forget the contents and keep the memory."""
+        self.size = 0
+        return 0
+
+    def utf8(self, start: int, stop: int, state: int, /) -> int:
+        """The state of the text after these octets: 0 complete, > 0 in a sequence, -1 invalid.
+
+        `state` is 0 at the beginning of a text, then what the call before returned. An octet that
+        no valid text can have there is noticed at once, also in an unfinished sequence.
+        """
+        if not 0 <= start <= stop <= self.capacity or not 0 <= state <= 7:
+            return -1
+        while state > 0 and start < stop:
+            state = _step(state, self[start])
+            start += 1
+        if state or start == stop:
+            return state
+        try:
+            self[start:stop].decode()
+        except UnicodeDecodeError as error:
+            # Either wrong from here on, or a sequence that these octets do not finish.
+            for octet in self[start + error.start : stop]:
+                state = _step(state, octet)
+                if state <= 0:
+                    return -1
+        return state
+
+    def _check(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.capacity:
+            raise ValueError(f"[{start}:{stop}] is outside of a buffer of {self.capacity} octets")
+
+    def _grow(self, capacity: int) -> None:
+        self.extend(bytes(capacity - self.capacity))
+        self.capacity = capacity
+
+
+class Outbox:
+    """Bytes on their way out: small things are copied together, large `bytes` kept by reference."""
+
+    __slots__ = ("_parts", "_tail", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._parts: deque[BytesLike] = deque()
+        # Copies made since the last reference; always behind all parts.
+        self._tail = bytearray()
+
+    def u8(self, v: int, /) -> int:
+        """Queue the low octet of `v`."""
+        self._tail.append(v & 0xFF)
+        self.size += 1
+        return 0
+
+    def u16(self, v: int, /) -> int:
+        """Queue the low two octets of `v`, big endian."""
+        self._tail += (v & 0xFFFF).to_bytes(2, "big")
+        self.size += 2
+        return 0
+
+    def u32(self, v: int, /) -> int:
+        """Queue the low four octets of `v`, big endian."""
+        self._tail += (v & 0xFFFFFFFF).to_bytes(4, "big")
+        self.size += 4
+        return 0
+
+    def u64(self, v: int, /) -> int:
+        """Queue eight octets, big endian."""
+        self._tail += v.to_bytes(8, "big")
+        self.size += 8
+        return 0
+
+    def put(self, data: BytesLike, /) -> int:
+        """Queue `data`: `bytes` of 16 KiB and more by reference, anything else as a copy."""
+        if type(data) is not bytes:
+            data = _octets(data)
+        elif len(data) >= REFERENCE_FROM:
+            if self._tail:
+                self._parts.append(self._tail)
+                self._tail = bytearray()
+            self._parts.append(data)
+            self.size += len(data)
+            return 0
+        self._tail += data
+        self.size += len(data)
+        return 0
+
+    def put_masked(self, data: BytesLike, key: int, /) -> int:
+        """Queue a copy of `data` under the key."""
+        octets = _octets(data)
+        self._tail += _xor(octets, key)
+        self.size += len(octets)
+        return 0
+
+    def flush(self, fd: int, /) -> int:
+        """Send: 0 when all is out, 1 when the socket is full, or the negative errno.
+
+        **Cost**: one system call for up to 64 segments, one more to learn that the socket is full.
+        """
+        while self.size:
+            try:
+                sent = os.writev(fd, self._segments())
+            except BlockingIOError:
+                return 1
+            except OSError as error:
+                return -(error.errno or errno.EIO)
+            self._drop(sent)
+        return 0
+
+    def take(self) -> bytes:
+        """Everything queued, which leaves the queue empty."""
+        data = b"".join((*self._parts, self._tail))
+        self.clear()
+        return data
+
+    def clear(self) -> int:
+        """Drop everything queued."""
+        self._parts.clear()
+        self._tail.clear()
+        self.size = 0
+        return 0
+
+    def _segments(self) -> list[BytesLike]:
+        if not self._parts:
+            return [self._tail]
+        segments = list(islice(self._parts, SEGMENTS_PER_CALL))
+        if self._tail and len(segments) < SEGMENTS_PER_CALL:
+            segments.append(self._tail)
+        return segments
+
+    def _drop(self, sent: int) -> None:
+        """Forget the first `sent` octets."""
+        self.size -= sent
+        parts = self._parts
+        while parts and sent >= len(parts[0]):
+            sent -= len(parts.popleft())
+        if not parts:
+            del self._tail[:sent]
+        elif sent:
+            parts[0] = memoryview(parts[0])[sent:]
+
+
+class Poll:
+    """An epoll descriptor whose events carry the owner itself; OSError where there is no epoll."""
+
+    __slots__ = ("_epoll", "_graveyard", "_owners", "_ready")
+
+    def __init__(self) -> None:
+        if not hasattr(select, "epoll"):
+            raise OSError(errno.ENOSYS, "this platform has no epoll")
+        self._epoll = select.epoll()
+        self._owners: dict[int, object] = {}
+        self._ready: list[tuple[object, int]] = []
+        self._graveyard: list[object] = []
+
+    @property
+    def count(self) -> int:
+        """How many owners are registered."""
+        return len(self._owners)
+
+    def fileno(self) -> int:
+        """The epoll descriptor, -1 once closed."""
+        return -1 if self._epoll.closed else self._epoll.fileno()
+
+    def add(self, fd: int, owner: object, events: int, /) -> int:
+        """Watch `fd` and hold `owner` until it is removed and buried; 0 or negative errno."""
+        if fd < 0 or self._epoll.closed:
+            return -errno.EBADF
+        if owner is None:
+            return -errno.EINVAL
+        try:
+            self._epoll.register(fd, events)
+        except OSError as error:
+            return -(error.errno or errno.EIO)
+        if fd in self._owners:
+            self._graveyard.append(self._owners[fd])
+        self._owners[fd] = owner
+        return 0
+
+    def change(self, fd: int, owner: object, events: int, /) -> int:
+        """Watch for other events; 0 or negative errno (ENOENT unless `fd` is this owner's)."""
+        if self._epoll.closed:
+            return -errno.EBADF
+        if owner is None or self._owners.get(fd) is not owner:
+            return -errno.ENOENT
+        try:
+            self._epoll.modify(fd, events)
+        except OSError as error:
+            return -(error.errno or errno.EIO)
+        return 0
+
+    def remove(self, fd: int, owner: object, /) -> int:
+        """Stop watching, to be called before `fd` is closed; the owner lives on until `bury`."""
+        if self._epoll.closed:
+            return -errno.EBADF
+        if owner is None or self._owners.get(fd) is not owner:
+            return -errno.ENOENT
+        self._graveyard.append(self._owners.pop(fd))
+        try:
+            self._epoll.unregister(fd)
+        except OSError as error:
+            return -(error.errno or errno.EIO)
+        return 0
+
+    def wait(self, limit: int, /) -> int:
+        """How many of at most `limit` (and 512) owners are ready now, or negative errno."""
+        if self._epoll.closed:
+            return -errno.EBADF
+        try:
+            found = self._epoll.poll(0, max(1, min(limit, BATCH)))
+        except OSError as error:
+            return -(error.errno or errno.EIO)
+        owners = self._owners
+        self._ready = [(owners[fd], events) for fd, events in found if fd in owners]
+        return len(self._ready)
+
+    def owner(self, i: int, /) -> Any:
+        """The owner of event `i` of the batch; IndexError outside of it, and after `bury`."""
+        if i < 0:
+            raise IndexError("no such event in the batch")
+        return self._ready[i][0]
+
+    def events(self, i: int, /) -> int:
+        """The events of owner `i` of the batch, 0 outside of it."""
+        return self._ready[i][1] if 0 <= i < len(self._ready) else 0
+
+    def bury(self) -> int:
+        """End the turn: the batch is over, and removed owners are let go."""
+        self._ready = []
+        self._graveyard = []
+        return 0
+
+    def close(self) -> int:
+        """Close the descriptor and let every owner go; a second call does nothing."""
+        self._epoll.close()
+        self._owners = {}
+        return self.bury()
+
+
+PENDING: Final[object] = object()
+
+
+class Source:
+    """Something a task can wait on."""
+
+    __slots__ = ()
+
+    def attempt(self, wait: Wait, /) -> Any:
+        """The result if there is one now; PENDING after setting `wait.future`; or raise."""
+        raise NotImplementedError
+
+
+class Wait(Coroutine[Any, Any, Any]):
+    """An awaitable and coroutine that asks its source until there is a result.
+
+    It may be awaited once, directly or as a task. A result that is there at once costs no trip
+    through the event loop. Cancellation, by `throw` as asyncio does it, forgets the future.
+    """
+
+    __slots__ = ("_finished", "_started", "_steps", "future", "kind", "source")
+
+    def __init__(self, source: Source, kind: int, /) -> None:
+        self.source = source
+        self.kind = kind
+        self.future: Any = None
+        self._started = self._finished = False
+        self._steps: Generator[Any, Any, Any] | None = None
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """The steps of one `await`; RuntimeError the second time."""
+        if self._started:
+            raise RuntimeError("cannot reuse already awaited Wait")
+        self._started = True
+        attempt = self.source.attempt
+        try:
+            while (value := attempt(self)) is PENDING:
+                future = self.future
+                # What an asyncio future does before it yields itself to its task.
+                future._asyncio_future_blocking = True
+                yield future
+                self.future = None
+                if future.done():
+                    future.result()
+            return value
+        finally:
+            self._finished = True
+            self.future = None
+
+    def send(self, value: Any, /) -> Any:
+        """The future to wait for; StopIteration carries the result."""
+        if self._finished:
+            raise RuntimeError("cannot reuse already awaited Wait")
+        if self._steps is None:
+            self._steps = self.__await__()
+        # A generator that has not begun takes None alone, and no step has a use for the value.
+        return self._steps.send(None)
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
+        """Forget the future and raise the exception."""
+        self.close()
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        elif not isinstance(value, BaseException):
+            value = kind(value)
+        raise value if traceback is None else value.with_traceback(traceback)
+
+    def close(self) -> None:
+        """Forget the future; there will be no result."""
+        if self._steps is not None:
+            self._steps.close()
+        self._started = self._finished = True
+        self.future = None
+
+
+class Done(Coroutine[Any, Any, None]):
+    """The awaitable that is finished: gives None at once, any number of times."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Nothing to wait for."""
+        return
+        yield
+
+    def send(self, value: Any, /) -> Any:
+        """StopIteration, at once."""
+        raise StopIteration
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
+        """Raise the exception."""
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        elif not isinstance(value, BaseException):
+            value = kind(value)
+        raise value if traceback is None else value.with_traceback(traceback)
+
+    def close(self) -> None:
+        """Nothing to forget."""
+
+
+DONE: Final = Done()
+
+
+def recv(fd: int, buffer: Buffer, start: int, /) -> int:
+    """How many octets arrived behind `start`; 0 at the end of the stream; or negative errno.
+
+    A buffer without room is -ENOBUFS, not 0.
+    """
+    if not 0 <= start < buffer.capacity:
+        return -errno.ENOBUFS
+    try:
+        if not start:
+            return os.readv(fd, (buffer,))
+        with memoryview(buffer) as whole, whole[start:] as room:
+            return os.readv(fd, (room,))
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+
+
+@contextmanager
+def _borrowed(fd: int) -> Iterator[socket.socket]:
+    """The descriptor as a socket object that does not close it."""
+    if fd < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    borrowed = socket.socket(fileno=fd)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()
+
+
+def accept(fd: int, /) -> int:
+    """The next connection of a listening socket, not blocking, without delay; or negative errno."""
+    try:
+        with _borrowed(fd) as listener:
+            connection, _ = listener.accept()
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    connection.setblocking(False)
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection.detach()
+
+
+def peer_name(fd: int, /) -> SocketName | None:
+    """The peer's address in the shape of Python's `getpeername`; None when there is none."""
+    try:
+        with _borrowed(fd) as connection:
+            name: SocketName = connection.getpeername()
+            return name
+    except OSError:
+        return None
+
+
+def sock_name(fd: int, /) -> SocketName | None:
+    """Our own address in the shape of Python's `getsockname`; None when there is none."""
+    try:
+        with _borrowed(fd) as connection:
+            name: SocketName = connection.getsockname()
+            return name
+    except OSError:
+        return None
+
+
+def shutdown(fd: int, /) -> int:
+    """End our side of the stream; 0 or negative errno."""
+    try:
+        with _borrowed(fd) as connection:
+            connection.shutdown(socket.SHUT_WR)
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    return 0
+
+
+def close(fd: int, /) -> int:
+    """Close the descriptor; 0 or negative errno."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    return 0
+
+
+_keys: Iterator[tuple[int]] = iter(())
+
+
+def _forget_keys() -> None:
+    global _keys
+    _keys = iter(())
+
+
+# Parent and child would otherwise mask with the same keys.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_keys)
+
+
+def masking_key() -> int:
+    """32 bits that nobody can predict (RFC 6455 section 10.3), from the system, bought in bulk."""
+    global _keys
+    for (key,) in _keys:
+        return key
+    _keys = struct.iter_unpack("!I", secrets.token_bytes(ENTROPY))
+    return masking_key()
+
+
+def mask(data: BytesLike, key: int, /) -> bytes:
+    """A copy of `data` under the key; doing it twice gives `data`."""
+    return _xor(_octets(data), key)

@@ -1,0 +1,61 @@
+# C types for endpoint.py; cimported by engine/session.pxd.
+import cython
+
+from longlink.native.kernel cimport Outbox
+from longlink.wire.reader cimport Reader
+
+cdef int FIN
+cdef unsigned int LENGTH_16
+cdef unsigned int LENGTH_64
+cdef int MASKED
+cdef Py_ssize_t PONG_BACKLOG
+
+cdef int _CONNECTING
+cdef int _OPEN
+cdef int _TEXT
+cdef int _BINARY
+cdef int _PING
+cdef int _PONG
+
+cdef class Endpoint(Reader):
+    cdef readonly bint client
+    cdef readonly int phase
+    cdef readonly Py_ssize_t control_rate
+    cdef Py_ssize_t control_burst
+    cdef double control_tokens
+    cdef double control_seen
+    cdef public double now
+    cdef object entropy
+    cdef readonly Outbox outbox
+    cdef readonly object close_sent
+    cdef readonly object close_rcvd
+    cdef readonly object rcvd_then_sent
+    cdef bytes pong
+
+    cpdef on_output(self)
+    cpdef on_pong(self, bytes payload)
+    cpdef on_phase(self, int phase)
+    cpdef on_end(self)
+
+    cpdef send(self, message)
+    cpdef send_frame(self, int first, payload)
+    @cython.locals(outbox=Outbox, idle=bint)
+    cpdef send_prepared(self, prepared)
+    cpdef send_ping(self, bytes payload)
+    cpdef send_pong(self, bytes payload)
+    cpdef opened(self)
+    cpdef send_close(self, int code=*, str reason=*)
+    cpdef fail(self, int code, str reason=*)
+    cpdef end(self)
+    cpdef closed(self)
+    cpdef on_control(self, int opcode, bytes payload)
+    @cython.locals(grown=double)
+    cdef bint _within_rate(self) except -1
+    cdef _answer(self, bytes payload)
+    cpdef answer_late(self)
+    cdef _close_received(self, bytes payload)
+    cdef _happen(self, event, close)
+    cdef _say_close(self, close)
+    cdef Outbox _outbox(self)
+    @cython.locals(length="unsigned long long", outbox=Outbox, idle=bint, mask=int, key="unsigned int")
+    cdef _write(self, int first, payload)

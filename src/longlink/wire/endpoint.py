@@ -1,0 +1,379 @@
+"""One end of an open conversation: what may be sent, what is believed, how it ends.
+
+Theory of operation. `Endpoint` is a `Reader` that answers: pings with pongs, a Close with
+a Close, a broken rule with a Close that says which. Its state lives in one table,
+`TRANSITIONS`: (phase, event) → (phase, action). Octets on their way out collect in
+`outbox`; `on_output` says that there are some. It knows no socket and no clock: the owner
+sets `now` before it feeds, and hands over entropy for masking keys at birth.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from ..errors import Close, ConnectionClosed, connection_closed
+from ..native.kernel import Outbox
+from .frame import (
+    FIN,
+    LENGTH_16,
+    LENGTH_64,
+    MASKED,
+    CloseCode,
+    Opcode,
+    Prepared,
+    close_payload,
+    cut_reason,
+    parse_close,
+)
+from .reader import Reader
+
+
+class State(enum.IntEnum):
+    """The connection as everybody sees it: `readyState` of the browsers (RFC 6455 §4, §7)."""
+
+    CONNECTING = 0
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
+
+
+class Phase(enum.IntEnum):
+    """The connection as it really is."""
+
+    CONNECTING = 0  # the opening handshake isn't over
+    OPEN = 1
+    CLOSE_SENT = 2  # our Close went first; theirs is awaited
+    CLOSE_DONE = 3  # both Closes are exchanged; only TCP is left
+    FAILED = 4  # they broke a rule, or we gave up: our Close is said, nothing is heard
+    ENDED = 5  # TCP is gone, or as good as gone
+
+
+class Event(enum.IntEnum):
+    """What can happen to a connection, as far as its phase is concerned."""
+
+    OPENED = 0  # the opening handshake succeeded
+    CLOSE = 1  # our caller closes
+    CLOSE_RECEIVED = 2
+    FAILURE = 3  # a rule is broken, a limit hit, a deadline passed
+    END = 4  # TCP ended
+
+
+class Action(enum.IntEnum):
+    """What a transition asks for."""
+
+    NOTHING = 0
+    SAY_CLOSE = 1  # send our Close
+    ANSWER_CLOSE = 2  # send theirs back
+    REPORT_END = 3  # on_end, once
+
+
+STATE_OF: tuple[State, ...] = (
+    State.CONNECTING,
+    State.OPEN,
+    State.CLOSING,
+    State.CLOSING,
+    State.CLOSING,
+    State.CLOSED,
+)
+
+
+def _table() -> dict[tuple[Phase, Event], tuple[Phase, Action]]:
+    connecting, opened, sent, done, failed, ended = Phase
+    nothing, say, answer, report = Action
+    return {
+        (connecting, Event.OPENED): (opened, nothing),
+        (connecting, Event.CLOSE): (ended, report),  # nobody to say it to yet
+        (connecting, Event.FAILURE): (ended, report),
+        (connecting, Event.END): (ended, report),
+        (opened, Event.CLOSE): (sent, say),
+        (opened, Event.CLOSE_RECEIVED): (done, answer),  # §5.5.1: echo it
+        (opened, Event.FAILURE): (failed, say),  # §7.1.7
+        (opened, Event.END): (ended, report),
+        (sent, Event.CLOSE): (sent, nothing),
+        (sent, Event.CLOSE_RECEIVED): (done, nothing),
+        (sent, Event.FAILURE): (failed, nothing),  # one Close is all there is
+        (sent, Event.END): (ended, report),
+        (done, Event.CLOSE): (done, nothing),
+        (done, Event.CLOSE_RECEIVED): (done, nothing),
+        (done, Event.FAILURE): (done, nothing),
+        (done, Event.END): (ended, report),
+        (failed, Event.CLOSE): (failed, nothing),
+        (failed, Event.CLOSE_RECEIVED): (failed, nothing),
+        (failed, Event.FAILURE): (failed, nothing),
+        (failed, Event.END): (ended, report),
+        (ended, Event.OPENED): (ended, nothing),  # they left while we were deciding
+        (ended, Event.CLOSE): (ended, nothing),
+        (ended, Event.CLOSE_RECEIVED): (ended, nothing),
+        (ended, Event.FAILURE): (ended, nothing),
+        (ended, Event.END): (ended, nothing),
+    }
+
+
+# The four missing rows cannot happen: nothing is read as a frame before OPENED, and a
+# connection opens once.
+TRANSITIONS = _table()
+
+# Above this many octets waiting, only the latest ping is answered, later (§5.5.3).
+PONG_BACKLOG = 16 * 1024
+
+_CONNECTING = Phase.CONNECTING
+_OPEN = Phase.OPEN
+_TEXT = Opcode.TEXT
+_BINARY = Opcode.BINARY
+_PING = Opcode.PING
+_PONG = Opcode.PONG
+
+
+class Endpoint(Reader):
+    """One end of a WebSocket connection, client's or server's, without I/O.
+
+    Args:
+        client: True for the client's end, which masks what it sends (§5.1).
+        entropy: gives 32 unpredictable bits a call, for masking keys (§5.3).
+        max_size, max_fragments: see `Reader`.
+        control_rate, control_burst: control frames accepted a second, and at once.
+    """
+
+    __slots__ = (
+        "client",
+        "close_rcvd",
+        "close_sent",
+        "control_burst",
+        "control_rate",
+        "control_seen",
+        "control_tokens",
+        "entropy",
+        "now",
+        "outbox",
+        "phase",
+        "pong",
+        "rcvd_then_sent",
+    )
+
+    def __init__(
+        self,
+        client: bool,
+        entropy: Callable[[], int],
+        max_size: int | None = 2**20,
+        max_fragments: int | None = 1024,
+        control_rate: int | None = None,
+        control_burst: int = 200,
+    ) -> None:
+        Reader.__init__(self, not client, max_size, max_fragments)
+        self.client = client
+        self.entropy = entropy
+        self.control_rate = 0 if control_rate is None else control_rate
+        self.control_burst = control_burst
+        self.control_tokens = float(control_burst)
+        self.control_seen = 0.0
+        self.now = 0.0  # seconds on the owner's clock, set by the owner
+        self.outbox: Outbox | None = None
+        self.phase: int = _CONNECTING
+        self.close_sent: Close | None = None
+        self.close_rcvd: Close | None = None
+        self.rcvd_then_sent: bool | None = None
+        self.pong: bytes | None = None  # held back while the peer doesn't read
+
+    # Hooks. They must not raise.
+
+    def on_output(self) -> None:
+        """The outbox was empty and is not any more: see that it is sent."""
+
+    def on_pong(self, payload: bytes) -> None:
+        """A Pong has arrived, asked for or not."""
+
+    def on_phase(self, phase: int) -> None:
+        """The phase has changed."""
+
+    def on_end(self) -> None:
+        """The connection is over. Called exactly once, and no hook after it."""
+
+    # What the outside asks.
+
+    @property
+    def state(self) -> State:
+        """The phase as `readyState`: 0 connecting, 1 open, 2 closing, 3 closed."""
+        return STATE_OF[self.phase]
+
+    def send(self, message: str | bytes | bytearray | memoryview) -> None:
+        """Queue a message as one frame: str as text, bytes-like as binary.
+
+        Raises ConnectionClosed when not open, TypeError for anything else, and
+        UnicodeEncodeError for lone surrogates; then nothing was queued.
+        """
+        if isinstance(message, str):
+            self.send_frame(FIN | _TEXT, message.encode())
+        elif isinstance(message, (bytes, bytearray)):
+            self.send_frame(FIN | _BINARY, message)
+        elif isinstance(message, memoryview):
+            self.send_frame(FIN | _BINARY, message if message.contiguous else bytes(message))
+        else:
+            kind = type(message).__name__
+            raise TypeError(f"a message is str or bytes-like, not {kind}")
+
+    def send_frame(self, first: int, payload: bytes | bytearray | memoryview) -> None:
+        """Queue a data frame that begins with the octet `first`; the fragments' order is
+        the caller's duty (§5.4). Raises ConnectionClosed when not open."""
+        if self.phase != _OPEN:
+            raise self.closed()
+        self._write(first, payload)
+
+    def send_prepared(self, prepared: Prepared) -> None:
+        """Queue a message that was encoded once for many. Raises ConnectionClosed."""
+        if self.phase != _OPEN:
+            raise self.closed()
+        if self.client:
+            self.send(prepared.message)
+            return
+        outbox = self._outbox()
+        idle = outbox.size == 0
+        outbox.put(prepared.wire)
+        if idle:
+            self.on_output()
+
+    def send_ping(self, payload: bytes) -> None:
+        """Queue a Ping of at most 125 octets (§5.5.2). Raises ConnectionClosed."""
+        if self.phase != _OPEN:
+            raise self.closed()
+        self._write(FIN | _PING, payload)
+
+    def send_pong(self, payload: bytes) -> None:
+        """Queue a Pong of at most 125 octets (§5.5.3). Raises ConnectionClosed."""
+        if self.phase != _OPEN:
+            raise self.closed()
+        self._write(FIN | _PONG, payload)
+
+    def opened(self) -> None:
+        """The opening handshake succeeded: messages may flow."""
+        self._happen(Event.OPENED, None)
+
+    def send_close(self, code: int = 1000, reason: str = "") -> None:
+        """Start the closing handshake (§7.1.2); nothing happens if it was started already.
+
+        Raises LocalProtocolError for a code or reason that may not travel.
+        """
+        close_payload(code, reason)
+        self._happen(Event.CLOSE, Close(code, reason))
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """Fail the connection (§7.1.7): say Close `code` if that is still possible, hear no more."""
+        self.deaf = True
+        self._happen(Event.FAILURE, Close(code, cut_reason(reason)))
+
+    def end(self) -> None:
+        """TCP has ended, or will without anything more being said."""
+        self._happen(Event.END, None)
+
+    def closed(self) -> ConnectionClosed:
+        """What to raise at those who want to talk after it is over."""
+        return connection_closed(self.close_rcvd, self.close_sent, self.rcvd_then_sent)
+
+    # Frames in, by way of the reader.
+
+    def on_control(self, opcode: int, payload: bytes) -> None:
+        if self.control_rate and not self._within_rate():
+            limit = f"{self.control_rate} control frames a second"
+            self._violate(CloseCode.POLICY_VIOLATION, "7.4.1", f"more than {limit}", 0)
+        elif opcode == _PING:
+            self._answer(payload)
+        elif opcode == _PONG:
+            self.on_pong(payload)
+        else:
+            self._close_received(payload)
+
+    def on_violation(self, code: int, section: str, reason: str) -> None:
+        self.fail(code, f"{reason} (RFC 6455 {section})")
+
+    def _within_rate(self) -> bool:
+        """A token bucket: `control_rate` a second, `control_burst` at once."""
+        grown = self.control_tokens + (self.now - self.control_seen) * self.control_rate
+        self.control_tokens = min(grown, self.control_burst) - 1
+        self.control_seen = self.now
+        return self.control_tokens >= 0
+
+    def _answer(self, payload: bytes) -> None:
+        if self.phase != _OPEN:
+            return  # nothing is written after our Close (§5.5.1)
+        if self.outbox is not None and self.outbox.size > PONG_BACKLOG:
+            self.pong = payload
+        else:
+            self._write(FIN | _PONG, payload)
+
+    def answer_late(self) -> None:
+        """Send the pong that was held back, now that the peer reads again."""
+        payload, self.pong = self.pong, None
+        if payload is not None:
+            self._answer(payload)
+
+    def _close_received(self, payload: bytes) -> None:
+        try:
+            close = parse_close(payload)
+        except UnicodeDecodeError:
+            reason = "close reason that is not UTF-8"
+            self._violate(CloseCode.INVALID_DATA, "8.1", reason, 0)
+            return
+        if isinstance(close, str):
+            self._violate(CloseCode.PROTOCOL_ERROR, "7.4", close, 0)
+            return
+        self.deaf = True  # nothing counts after their Close
+        self.close_rcvd = close
+        self._happen(Event.CLOSE_RECEIVED, close)
+
+    # The state machine.
+
+    def _happen(self, event: Event, close: Close | None) -> None:
+        """Make the transition that the table has for `event`."""
+        phase, action = TRANSITIONS[Phase(self.phase), event]
+        changed = phase != self.phase
+        self.phase = phase
+        if action is Action.SAY_CLOSE or action is Action.ANSWER_CLOSE:
+            self._say_close(close)  # type: ignore[arg-type]
+        if phase != _OPEN:
+            self.muted = True
+        if phase == Phase.CLOSE_DONE:
+            self.rcvd_then_sent = action is Action.ANSWER_CLOSE
+        if changed:
+            self.on_phase(phase)
+        if action is Action.REPORT_END:
+            self.deaf = True
+            self.on_end()
+
+    def _say_close(self, close: Close) -> None:
+        self.close_sent = close
+        if close.code == CloseCode.NO_STATUS_RCVD:  # §7.1.5: an empty Close is answered so
+            self._write(FIN | Opcode.CLOSE, b"")
+        else:
+            self._write(FIN | Opcode.CLOSE, close_payload(close.code, close.reason))
+
+    # Frames out.
+
+    def _outbox(self) -> Outbox:
+        """The outbox, made when first needed: an idle connection has none."""
+        if self.outbox is None:
+            self.outbox = Outbox()
+        return self.outbox
+
+    def _write(self, first: int, payload: bytes | bytearray | memoryview) -> None:
+        """Put one frame in the outbox; the length takes the fewest octets (§5.2)."""
+        length = payload.nbytes if isinstance(payload, memoryview) else len(payload)
+        outbox = self._outbox()
+        idle = outbox.size == 0
+        mask = MASKED if self.client else 0
+        outbox.u8(first)
+        if length < LENGTH_16:
+            outbox.u8(mask | length)
+        elif length < 65536:
+            outbox.u8(mask | LENGTH_16)
+            outbox.u16(length)
+        else:
+            outbox.u8(mask | LENGTH_64)
+            outbox.u64(length)
+        if self.client:
+            key = self.entropy()
+            outbox.u32(key)
+            outbox.put_masked(payload, key)
+        else:
+            outbox.put(payload)
+        if idle:
+            self.on_output()

@@ -1,0 +1,148 @@
+"""Frames: opcodes, close codes, the rules of a first octet, and messages encoded once.
+
+ 0                   1                   2                   3
+ 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
++-+-+-+-+-------+-+-------------+-------------------------------+
+|F|R|R|R| opcode|M| payload len |  extended length: 0, 2 or 8   |
+|I|S|S|S|  (4)  |A|     (7)     |  octets; then the masking key |
+|N|V|V|V|       |S|             |  if M; then the payload       |
+|1|2|3|         |K|             |               RFC 6455 §5.2   |
++-+-+-+-+-------+-+-------------+-------------------------------+
+"""
+
+from __future__ import annotations
+
+import enum
+
+from ..errors import Close, LocalProtocolError
+
+
+class Opcode(enum.IntEnum):
+    """What a frame is (RFC 6455 §11.8)."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+
+FIN = 0x80
+RSV1 = 0x40
+MASKED = 0x80
+LENGTH_16 = 126  # the 7-bit length that says: two octets of length follow
+LENGTH_64 = 127  # ... eight octets follow
+MAX_CONTROL = 125  # RFC 6455 §5.5
+MAX_REASON = MAX_CONTROL - 2
+# The longest thing the reader may have to hold before it can act on it: a header of
+# 2 + 8 + 4 octets, or a whole control frame.
+MAX_HEADER = 14
+MAX_HELD = 2 + 4 + MAX_CONTROL
+
+
+class CloseCode(enum.IntEnum):
+    """Why a connection ended (RFC 6455 §7.4.1 and the IANA registry)."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_STATUS_RCVD = 1005
+    ABNORMAL_CLOSURE = 1006
+    INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+    TLS_HANDSHAKE = 1015
+
+
+# 1005, 1006 and 1015 describe what happened and never travel; 1004 is reserved; 1016-2999
+# belong to the protocol and mean nothing yet (RFC 6455 §7.4.2).
+WIRE_CODES = frozenset(
+    {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)},
+)
+
+
+def _judge_first(first: int) -> str:
+    """Why no frame may begin with this octet, or "" when one may (no extension agreed)."""
+    opcode = first & 0x0F
+    if first & 0x70:
+        return f"reserved bits 0x{first & 0x70:02x} set without an extension"
+    if opcode not in list(Opcode):
+        return f"reserved opcode 0x{opcode:x}"
+    if opcode >= Opcode.CLOSE and not first & FIN:
+        return f"fragmented control frame 0x{opcode:x}"
+    return ""
+
+
+# One row for each first octet: the reader looks up instead of asking (RFC 6455 §5.2, §5.5).
+FIRST_OCTET: tuple[str, ...] = tuple(_judge_first(first) for first in range(256))
+
+
+def parse_close(payload: bytes) -> Close | str:
+    """The Close a control frame carries; the reason as text when it may not be sent.
+
+    Source: RFC 6455 §5.5.1 (shape), §7.4 (codes). An empty payload is code 1005 (§7.1.5).
+    Raises UnicodeDecodeError for a reason that is not UTF-8.
+    """
+    if not payload:
+        return Close(CloseCode.NO_STATUS_RCVD, "")
+    if len(payload) == 1:
+        return "close frame with a payload of 1 octet"
+    code = int.from_bytes(payload[:2], "big")
+    if code not in WIRE_CODES:
+        return f"close code {code} may not be sent"
+    return Close(code, payload[2:].decode())
+
+
+def close_payload(code: int, reason: str) -> bytes:
+    """The payload of a Close frame.
+
+    Raises LocalProtocolError for a code that may not travel or a reason over 123 octets.
+    Source: RFC 6455 §5.5.1, §7.4.
+    """
+    if code not in WIRE_CODES:
+        raise LocalProtocolError(
+            f"close code {code!r} may not be sent: 1000-1003, 1007-1014 and 3000-4999 may",
+            close_code=CloseCode.INTERNAL_ERROR,
+            section="7.4",
+        )
+    text = reason.encode()
+    if len(text) > MAX_REASON:
+        raise LocalProtocolError(
+            f"close reason of {len(text)} octets is over the limit of {MAX_REASON}",
+            close_code=CloseCode.INTERNAL_ERROR,
+            section="5.5",
+        )
+    return code.to_bytes(2, "big") + text
+
+
+def cut_reason(reason: str) -> str:
+    """`reason`, shortened to what fits in a Close frame without splitting a character."""
+    return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+
+
+class Prepared:
+    """A message encoded once, for sending to many peers (a server's frames carry no mask)."""
+
+    __slots__ = ("message", "wire")
+
+    def __init__(self, message: str | bytes) -> None:
+        payload = message.encode() if isinstance(message, str) else message
+        opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
+        self.message = message
+        self.wire = header(FIN | opcode, len(payload)) + payload
+
+
+def header(first: int, length: int) -> bytes:
+    """The header of an unmasked frame; the length takes the fewest octets (RFC 6455 §5.2)."""
+    if length < LENGTH_16:
+        return bytes((first, length))
+    if length < 1 << 16:
+        return bytes((first, LENGTH_16)) + length.to_bytes(2, "big")
+    return bytes((first, LENGTH_64)) + length.to_bytes(8, "big")

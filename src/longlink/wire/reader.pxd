@@ -1,0 +1,63 @@
+# C types for reader.py; cimported by endpoint.pxd.
+import cython
+
+from longlink.native.kernel cimport Buffer
+
+cdef int FIN
+cdef unsigned int LENGTH_16
+cdef int MASKED
+cdef tuple FIRST_OCTET
+
+cdef int _CONTROL
+cdef int _TEXT
+cdef int _INCOMPLETE
+
+cdef class Reader:
+    cdef readonly bint masked
+    cdef readonly bint deaf
+    cdef readonly bint muted
+    cdef bint final
+    cdef int opcode
+    cdef int utf8
+    cdef unsigned int key
+    cdef unsigned int key_offset
+    cdef readonly Py_ssize_t budget
+    cdef readonly Py_ssize_t max_size
+    cdef readonly Py_ssize_t max_fragments
+    cdef Py_ssize_t fragments
+    cdef Py_ssize_t remaining
+    cdef readonly bytes held
+    cdef readonly Buffer body
+
+    cpdef on_message(self, message)
+    cpdef on_control(self, int opcode, bytes payload)
+    cpdef on_violation(self, int code, str section, str reason)
+
+    @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
+    cpdef Py_ssize_t feed(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -2
+    @cython.locals(
+        first=int, opcode=int, second=int, length="unsigned long long", cursor=Py_ssize_t,
+        key="unsigned int",
+    )
+    cdef Py_ssize_t _frame(self, Buffer buffer, Py_ssize_t at, Py_ssize_t stop) except -2
+    cdef str _disorder(self, int opcode)
+    @cython.locals(size=Py_ssize_t, room="unsigned long long")
+    cdef bint _fits(self, int opcode, unsigned long long length) except -1
+    @cython.locals(end=Py_ssize_t)
+    cdef Py_ssize_t _control(
+        self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop, int opcode, Py_ssize_t length,
+        unsigned int key,
+    ) except -2
+    @cython.locals(final=bint)
+    cdef Py_ssize_t _data(
+        self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop, int first, Py_ssize_t length,
+        unsigned int key,
+    ) except -2
+    cdef void _whole(
+        self, Buffer buffer, Py_ssize_t start, Py_ssize_t end, int opcode, unsigned int key
+    ) except *
+    @cython.locals(length=Py_ssize_t, body=Buffer)
+    cdef Py_ssize_t _payload(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -2
+    @cython.locals(body=Buffer, opcode=int, utf8=int)
+    cdef void _finish(self) except *
+    cdef Py_ssize_t _violate(self, int code, str section, str reason, Py_ssize_t position) except -2

@@ -1,0 +1,252 @@
+"""Octets in, whole messages out (RFC 6455 §5).
+
+Theory of operation. `feed` walks over octets that its caller owns (usually the shared
+receive buffer) and keeps none of them, save two things: at most `MAX_HELD` octets of a
+header or control frame that is not complete yet (`held`), and the message under
+construction when it did not arrive whole (`body`, one growing buffer however many
+fragments). A message that arrives whole is copied once, while it is unmasked.
+
+Every rule is judged at the first octet that shows it is broken, and every size before
+anything is allocated for it. After a violation the reader is deaf: it consumes and
+ignores. What happens comes out through three hooks that subclasses override; they must
+not raise: `on_message`, `on_control`, `on_violation`.
+"""
+
+from __future__ import annotations
+
+from ..native.kernel import Buffer
+from .frame import FIN, FIRST_OCTET, LENGTH_16, MASKED, CloseCode, Opcode
+
+# `feed` may write this many octets in front of `start`: what was held from last time,
+# which is at most frame.MAX_HELD.
+HEADROOM = 256
+UNLIMITED = 2**62
+
+_CONTROL = 0x8  # opcodes from here up are control frames
+_TEXT = 0x1
+_INCOMPLETE = -1
+
+
+class Reader:
+    """One direction of a connection: feed it octets, get messages.
+
+    Args:
+        masked: whether frames must be masked: True where clients are read (§5.1).
+        max_size: octets of the largest message; None is no limit.
+        max_fragments: most fragments of one message; None is no limit.
+    """
+
+    __slots__ = (
+        "body",
+        "budget",
+        "deaf",
+        "final",
+        "fragments",
+        "held",
+        "key",
+        "key_offset",
+        "masked",
+        "max_fragments",
+        "max_size",
+        "muted",
+        "opcode",
+        "remaining",
+        "utf8",
+    )
+
+    def __init__(self, masked: bool, max_size: int | None, max_fragments: int | None) -> None:
+        self.masked = masked
+        self.max_size = UNLIMITED if max_size is None else max_size
+        self.max_fragments = UNLIMITED if max_fragments is None else max_fragments
+        self.budget = UNLIMITED  # frames `feed` may still process; its owner renews it
+        self.deaf = False  # octets are consumed and ignored
+        self.muted = False  # messages are checked, not delivered
+        self.held: bytes | None = None
+        self.body: Buffer | None = None
+        self.opcode = 0  # of the message under construction; 0 between messages
+        self.fragments = 0
+        self.utf8 = 0  # state of the validator; 0 is between characters
+        self.final = False  # the current frame is its message's last
+        self.remaining = 0  # payload octets of the current data frame still to come
+        self.key = 0
+        self.key_offset = 0  # how far into the masking key the payload is, modulo 4
+
+    # Hooks.
+
+    def on_message(self, message: str | bytes) -> None:
+        """A whole message has arrived: text as str, binary as bytes. Do not raise."""
+
+    def on_control(self, opcode: int, payload: bytes) -> None:
+        """A Ping, Pong or Close has arrived. Do not raise."""
+
+    def on_violation(self, code: int, section: str, reason: str) -> None:
+        """The peer broke a rule: `code` is for the Close frame, `section` of RFC 6455."""
+
+    # Octets in.
+
+    def feed(self, buffer: Buffer, start: int, stop: int) -> int:
+        """Process `buffer[start:stop]`; returns where it stopped.
+
+        That is `stop`, unless `budget` frames were processed first: then the caller feeds
+        the rest later. `start` must leave HEADROOM octets in front; they and the octets
+        fed are overwritten. Cost: no allocation but for messages delivered.
+        """
+        if self.budget <= 0:
+            return start
+        position = start
+        if self.held is not None:
+            position -= len(self.held)
+            buffer.put(position, self.held)
+            self.held = None
+        while position < stop and not self.deaf:
+            if self.remaining:
+                position = self._payload(buffer, position, stop)
+            elif self.budget <= 0:
+                return position
+            else:
+                after = self._frame(buffer, position, stop)
+                if after == _INCOMPLETE:
+                    self.held = buffer.copy(position, stop)
+                    return stop
+                position = after
+        return stop
+
+    def _frame(self, buffer: Buffer, at: int, stop: int) -> int:
+        """Judge the header at `at`: the position after what was processed, or _INCOMPLETE."""
+        first = buffer.at(at)
+        opcode = first & 0x0F
+        if FIRST_OCTET[first]:
+            return self._violate(CloseCode.PROTOCOL_ERROR, "5.2", FIRST_OCTET[first], stop)
+        if opcode < _CONTROL and (opcode == 0) == (self.opcode == 0):
+            return self._violate(CloseCode.PROTOCOL_ERROR, "5.4", self._disorder(opcode), stop)
+        if stop - at < 2:
+            return _INCOMPLETE
+        second = buffer.at(at + 1)
+        if ((second & MASKED) != 0) != self.masked:
+            reason = "unmasked frame from a client" if self.masked else "masked frame from a server"
+            return self._violate(CloseCode.PROTOCOL_ERROR, "5.1", reason, stop)
+        length = second & 0x7F
+        cursor = at + 2
+        if length >= LENGTH_16:
+            if opcode >= _CONTROL:
+                reason = "control frame with more than 125 octets"
+                return self._violate(CloseCode.PROTOCOL_ERROR, "5.5", reason, stop)
+            cursor += 2 if length == LENGTH_16 else 8
+            if cursor > stop:
+                return _INCOMPLETE
+            length = buffer.u16(cursor - 2) if length == LENGTH_16 else buffer.u64(cursor - 8)
+            if length >> 63 or length < LENGTH_16 or (cursor == at + 10 and length < 65536):
+                reason = f"length {length} has its top bit set or is not minimally encoded"
+                return self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason, stop)
+        if opcode < _CONTROL and not self._fits(opcode, length):
+            return stop
+        key = 0
+        if self.masked:
+            if stop - cursor < 4:
+                return _INCOMPLETE
+            key = buffer.u32(cursor)
+            cursor += 4
+        if opcode >= _CONTROL:
+            return self._control(buffer, cursor, stop, opcode, length, key)
+        return self._data(buffer, cursor, stop, first, length, key)
+
+    def _disorder(self, opcode: int) -> str:
+        if opcode == 0:
+            return "continuation frame with nothing to continue"
+        return "new message inside a fragmented one"
+
+    def _fits(self, opcode: int, length: int) -> bool:
+        """Whether a data frame of `length` keeps its message within the limits (§10.4)."""
+        size = 0 if self.body is None else self.body.size
+        room = self.max_size - size
+        if length > room:
+            reason = f"message over the limit of {self.max_size} bytes (max_size)"
+        elif opcode == 0 and self.fragments >= self.max_fragments:
+            reason = f"message over the limit of {self.max_fragments} fragments (max_fragments)"
+        else:
+            return True
+        self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason, 0)
+        return False
+
+    def _control(
+        self, buffer: Buffer, start: int, stop: int, opcode: int, length: int, key: int
+    ) -> int:
+        end = start + length
+        if end > stop:
+            return _INCOMPLETE
+        self.budget -= 1
+        self.on_control(opcode, buffer.unmasked(start, end, key))
+        return end
+
+    def _data(
+        self, buffer: Buffer, start: int, stop: int, first: int, length: int, key: int
+    ) -> int:
+        self.budget -= 1
+        final = (first & FIN) != 0
+        if final and self.opcode == 0 and length <= stop - start:
+            self._whole(buffer, start, start + length, first & 0x0F, key)
+            return start + length
+        if self.opcode == 0:
+            self.opcode = first & 0x0F
+            self.fragments = 0
+        self.fragments += 1
+        self.final = final
+        self.remaining = length
+        self.key = key
+        self.key_offset = 0
+        if length == 0 and final:
+            self._finish()
+        return start
+
+    def _whole(self, buffer: Buffer, start: int, end: int, opcode: int, key: int) -> None:
+        """Deliver a message that lies in the buffer as one frame: the common case."""
+        if opcode != _TEXT:
+            if not self.muted:
+                self.on_message(buffer.unmasked(start, end, key))
+            return
+        buffer.unmask(start, end, key)
+        if buffer.utf8(start, end, 0) != 0:
+            self._violate(CloseCode.INVALID_DATA, "8.1", "text that is not UTF-8", end)
+        elif not self.muted:
+            self.on_message(buffer.text(start, end))
+
+    def _payload(self, buffer: Buffer, start: int, stop: int) -> int:
+        """Move what has come of a frame's payload into the message under construction."""
+        length = min(self.remaining, stop - start)
+        body = self.body
+        if body is None:
+            body = self.body = Buffer(length)
+        body.append(buffer, start, start + length, self.masked, self.key, self.key_offset)
+        self.key_offset = (self.key_offset + length) & 3
+        self.remaining -= length
+        if self.opcode == _TEXT:
+            self.utf8 = body.utf8(body.size - length, body.size, self.utf8)
+            if self.utf8 < 0:
+                return self._violate(CloseCode.INVALID_DATA, "8.1", "text that is not UTF-8", stop)
+        if self.remaining == 0 and self.final:
+            self._finish()
+        return start + length
+
+    def _finish(self) -> None:
+        """Deliver the message under construction."""
+        body, opcode, utf8 = self.body, self.opcode, self.utf8
+        self.body = None
+        self.opcode = 0
+        self.utf8 = 0
+        if utf8 != 0:
+            reason = "text that ends inside a character"
+            self._violate(CloseCode.INVALID_DATA, "8.1", reason, 0)
+        elif self.muted:
+            return
+        elif opcode == _TEXT:
+            self.on_message("" if body is None else body.text(0, body.size))
+        else:
+            self.on_message(b"" if body is None else body.copy(0, body.size))
+
+    def _violate(self, code: int, section: str, reason: str, position: int) -> int:
+        """Report a broken rule, once; from here on nothing is heard. Returns `position`."""
+        self.deaf = True
+        self.body = None
+        self.remaining = 0
+        self.on_violation(code, section, reason)
+        return position

@@ -1,0 +1,164 @@
+"""WebSocket URIs (RFC 6455 3) and the `host[:port]` that URIs, Host and Origin share.
+
+Nothing is repaired: what `urllib` would strip (blanks, tabs, line ends) is refused here,
+because a URI that two programs read differently is how requests get smuggled.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Final
+from urllib.parse import quote, unquote
+
+from ..errors import InvalidURI
+
+_DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
+
+# RFC 3986 3.2.2 without the comma: no host has one, but two Host lines joined by a proxy do.
+_AUTHORITY: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]"
+    r"|(?P<name>(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+))"
+    r"(?::(?P<port>[0-9]{0,5}))?"
+)
+_PARTS: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?]*)(?P<rest>.*)"
+)
+# RFC 3986 3.2.1. A browser would end the host at a backslash here.
+_USERINFO: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:%]*")
+_VISIBLE: Final = re.compile(r"[!-~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class URI:
+    """Where to connect and what to ask for.
+
+    Attributes:
+        secure: True for `wss`.
+        host: lower-case name or address, an IPv6 address without brackets.
+        port: given, or 80 or 443.
+        path: as given; empty if there was none.
+        query: as given, without the question mark.
+        username, password: decoded; None if there was no userinfo.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    path: str = ""
+    query: str = ""
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def resource(self) -> str:
+        """The request target (RFC 6455 3): path, and query if there is one."""
+        path = self.path or "/"
+        return f"{path}?{self.query}" if self.query else path
+
+    @property
+    def host_header(self) -> str:
+        """The Host value (RFC 6455 4.1): the port is told unless it is the default."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = _DEFAULT_PORTS["wss" if self.secure else "ws"]
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+def parse(uri: str) -> URI:
+    """The parts of a `ws:` or `wss:` URI.
+
+    Beyond RFC 3986, host names and other text may hold characters outside ASCII (RFC 3987):
+    they become their IDNA and percent-encoded forms.
+
+    Raises:
+        InvalidURI: another scheme, no host, a fragment (RFC 6455 3), a port outside 1-65535,
+            a blank, line end or other control anywhere.
+    """
+    match = _PARTS.fullmatch(uri)
+    if match is None:
+        raise InvalidURI(uri, "not scheme://host[:port][/path][?query] on one line")
+    scheme = match["scheme"].lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise InvalidURI(uri, f"scheme is {scheme[:20]!r}, expected ws or wss")
+    if "#" in uri:
+        raise InvalidURI(uri, "fragments are not allowed")
+    userinfo, at, place = match["authority"].rpartition("@")
+    host, port = _place(uri, place)
+    path, _, query = _ascii(uri, match["rest"]).partition("?")
+    username, password = _credentials(uri, userinfo) if at else (None, None)
+    return URI(
+        secure=scheme == "wss",
+        host=host,
+        port=_DEFAULT_PORTS[scheme] if port is None else port,
+        path=path,
+        query=query,
+        username=username,
+        password=password,
+    )
+
+
+def split_authority(text: str) -> tuple[str, int | None] | None:
+    """Host (lower case, IPv6 compressed and without brackets) and port; None if malformed.
+
+    Source: RFC 3986 3.2, without userinfo, which Host and Origin may not have.
+    """
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        return None
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and port > 65535:
+        return None
+    if match["v6"] is None:
+        return match["name"].lower(), port
+    try:
+        return IPv6Address(match["v6"]).compressed, port
+    except ValueError:
+        return None
+
+
+def _place(uri: str, text: str) -> tuple[str, int | None]:
+    if not text.isascii():
+        name, colon, port = text.partition(":")
+        text = _idna(uri, name) + colon + port
+    found = split_authority(text)
+    if found is None:
+        raise InvalidURI(uri, "host or port is missing or malformed")
+    if found[1] == 0:
+        raise InvalidURI(uri, "port is 0, expected 1-65535")
+    return found
+
+
+def _idna(uri: str, name: str) -> str:
+    try:
+        encoded = name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise InvalidURI(uri, "host has no IDNA form") from None
+    # Full-width punctuation becomes ASCII: a name must not turn into a name and a port.
+    if ":" in encoded:
+        raise InvalidURI(uri, "host is malformed")
+    return encoded
+
+
+def _ascii(uri: str, text: str) -> str:
+    if not text.isascii():
+        try:
+            # RFC 3987 3.1. What is ASCII stays as it is: the caller may have encoded it already.
+            text = "".join(c if c.isascii() else quote(c) for c in text)
+        except UnicodeEncodeError:
+            raise InvalidURI(uri, "lone surrogate") from None
+    if not _VISIBLE.fullmatch(text):
+        raise InvalidURI(uri, "blanks and control characters must be percent-encoded")
+    return text
+
+
+def _credentials(uri: str, userinfo: str) -> tuple[str, str]:
+    userinfo = _ascii(uri, userinfo)
+    if not _USERINFO.fullmatch(userinfo):
+        raise InvalidURI(uri, "user name or password must be percent-encoded")
+    username, _, password = userinfo.partition(":")
+    username, password = unquote(username), unquote(password)
+    # RFC 7617 2: Basic credentials cannot say these.
+    if ":" in username or not (username + password).isprintable():
+        raise InvalidURI(uri, "user name or password cannot be sent")
+    return username, password
