@@ -1,0 +1,1 @@
+"""What users import: `serve()`, `connect()`, `Connection`, `broadcast()`."""

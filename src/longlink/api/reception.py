@@ -1,0 +1,159 @@
+"""The door: judges opening handshakes, one decision each, in one place.
+
+    head ── parse ──> an upgrade? ──no──> the ASGI application, or 426
+                         │ yes
+                 room for one more? ──no──> 503
+                         │ yes
+      process_request, accept, process_response ──> 101 and a connection, or a refusal
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..engine.session import Receiver, Session
+from ..errors import InvalidHandshake
+from ..limits import Limits
+from ..wire.endpoint import State
+from ..wire.handshake import Origins, accept, is_upgrade
+from ..wire.request import Request, parse_request
+from ..wire.response import Refusal, Response, add_server_headers, last, refuse, respond
+from .connection import Connection, MessageCallback
+from .http import HTTPService
+
+ProcessRequest = Callable[[Connection, Request], Any]
+ProcessResponse = Callable[[Connection, Request, Response], Any]
+SelectSubprotocol = Callable[[Connection, Sequence[str]], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who is let in, and what they are told."""
+
+    limits: Limits
+    origins: Origins
+    hosts: Sequence[str] | None
+    subprotocols: Sequence[str] | None
+    select_subprotocol: SelectSubprotocol | None
+    process_request: ProcessRequest | None
+    process_response: ProcessResponse | None
+    server_header: str | None
+
+
+class House(Protocol):
+    """The server behind the door."""
+
+    logger: logging.Logger | logging.LoggerAdapter[Any]
+    http: HTTPService | None
+    on_message: MessageCallback | None
+
+    def is_open(self) -> bool:
+        """Whether anybody may come in: False while shutting down."""
+
+    def is_full(self) -> bool:
+        """Whether there is no room for one more."""
+
+    def entered(self, connection: Connection, session: Session) -> None:
+        """The connection is open."""
+
+    def left(self, connection: Connection) -> None:
+        """The connection is over."""
+
+
+class Reception(Receiver):
+    """Receives the opening handshakes of a server's sessions."""
+
+    def __init__(self, policy: Policy, house: House) -> None:
+        self.policy = policy
+        self.house = house
+
+    def on_head(self, session: Session, head: bytes) -> None:
+        try:
+            self._judge(session, head)
+        except Refusal as refusal:
+            self._refuse(session, refusal.response)
+        except InvalidHandshake as problem:
+            self._refuse(session, refuse(problem).response)
+        except Exception:
+            self._failed(session)
+
+    def on_overdue(self, session: Session) -> None:
+        if session.head is not None:  # nothing to say to those who never said anything
+            self._refuse(session, respond(408, "the opening handshake took too long\n"))
+
+    def _judge(self, session: Session, head: bytes) -> None:
+        request = parse_request(head, **self.policy.limits.of_head())
+        house = self.house
+        if not house.is_open():
+            raise Refusal(respond(503, "shutting down\n"))
+        if house.http is not None and not is_upgrade(request):
+            session.hand_over(house.http.protocol(), head)
+            return
+        if house.is_full():
+            raise Refusal(respond(503, "too many connections\n"))
+        connection = Connection(session, house, house.on_message)
+        connection.head = head
+        if self.policy.process_request is None and self.policy.process_response is None:
+            self._answer(session, connection, self._accept(connection, request), request)
+        else:
+            session.agenda.keep(self._consult(session, connection, request))
+
+    def _accept(self, connection: Connection, request: Request) -> Response:
+        policy = self.policy
+        return accept(
+            request,
+            subprotocols=policy.subprotocols,
+            select_subprotocol=policy.select_subprotocol,
+            connection=connection,
+            origins=policy.origins,
+            hosts=policy.hosts,
+        )
+
+    async def _consult(self, session: Session, connection: Connection, request: Request) -> None:
+        """Ask the application's hooks, which may take their time."""
+        try:
+            response = await _call(self.policy.process_request, connection, request)
+            if response is None:
+                response = self._accept(connection, request)
+            changed = await _call(self.policy.process_response, connection, request, response)
+            self._answer(session, connection, changed or response, request)
+        except Refusal as refusal:
+            self._refuse(session, refusal.response)
+        except Exception:
+            self._failed(session)
+
+    def _answer(
+        self, session: Session, connection: Connection, response: Response, request: Request
+    ) -> None:
+        if response.status_code != 101:
+            self._refuse(session, last(response, request.method))
+            return
+        if not session.undecided():
+            return  # they left, or the time is up
+        add_server_headers(response, self.policy.server_header, time.time())
+        connection.answer = response.serialize()
+        connection.subprotocol = response.headers.get("Sec-WebSocket-Protocol")
+        session.send_head(connection.answer)
+        self.house.entered(connection, session)
+
+    def _refuse(self, session: Session, response: Response) -> None:
+        add_server_headers(response, self.policy.server_header, time.time())
+        session.refuse(response.serialize())
+
+    def _failed(self, session: Session) -> None:
+        """Inside an `except`: a hook of the application raised."""
+        self.house.logger.error("opening handshake failed", exc_info=True)
+        self._refuse(session, respond(500, "the server failed to answer\n"))
+
+
+async def _call(hook: Callable[..., Any] | None, *arguments: Any) -> Any:
+    """What the hook returns, a plain function or a coroutine function; None without one."""
+    if hook is None:
+        return None
+    result = hook(*arguments)
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,1 @@
+"""Where octets meet sockets: an endpoint with deadlines, on a reactor or on a transport."""

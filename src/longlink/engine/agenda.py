@@ -1,0 +1,161 @@
+"""What is to be done before the event loop sleeps.
+
+One agenda for each event loop. Connections that were given something to send write their
+name on it once, however often they are given more, and are flushed together: at the end
+of a turn, or by one `call_soon` when the sending was done by a task, a timer or another
+thread's `call_soon_threadsafe`. Connections that used up their share of a turn are carried
+over to the next one. What connections share lies here, too: the receive buffer, a pool of
+outboxes, the wheel of deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from ..native.kernel import Buffer, Outbox
+from ..wire.reader import HEADROOM
+from .wheel import Wheel
+
+RECEIVE_BYTES = 256 * 1024
+logger = logging.getLogger("longlink.engine")
+
+_POOLED = 256  # outboxes kept for reuse
+
+
+class Agenda:
+    """The work of one event loop; `run` is called by the loop, `wake` by those who add to it."""
+
+    __slots__ = (
+        "active",
+        "again",
+        "buffer",
+        "dirty",
+        "loop",
+        "now",
+        "pool",
+        "strays",
+        "tasks",
+        "users",
+        "waking",
+        "wheel",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.now = loop.time()
+        self.active = False  # a turn is on: whoever writes something down needn't wake us
+        self.waking = False
+        self.users = 0
+        self.dirty: list[Any] = []  # sessions with output
+        self.again: list[Any] = []  # sessions with unread octets in hand
+        self.pool: list[Outbox] = []
+        self.strays: set[Any] = set()  # sessions that are not open yet, or not any more
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.buffer = Buffer(HEADROOM + RECEIVE_BYTES)
+        self.wheel = Wheel(loop)
+
+    def add_user(self) -> None:
+        """A connection or listener begins to rely on this agenda."""
+        self.users += 1
+
+    def drop_user(self) -> None:
+        """One is gone; the last one takes everything off the loop."""
+        self.users -= 1
+        if self.users == 0:
+            self.retire()
+
+    def retire(self) -> None:
+        """Nobody is left."""
+        self.wheel.stop()
+        _AGENDAS.pop(self.loop, None)
+
+    def add_dirty(self, session: Any) -> None:
+        """`session` has output. It says so once, when its outbox stops being empty."""
+        self.dirty.append(session)
+        if not self.active:
+            self.wake()
+
+    def add_again(self, session: Any) -> None:
+        """`session` has octets in hand for the next turn."""
+        self.again.append(session)
+        if not self.active:
+            self.wake()
+
+    def wake(self) -> None:
+        """See that `run` is called soon, once."""
+        if not self.waking:
+            self.waking = True
+            self.loop.call_soon(self.run)
+
+    def tidy(self) -> None:
+        """Something is left for the end of a turn, if none is on."""
+        if not self.active:
+            self.wake()
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as a task that is not forgotten before it is done."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def begin(self) -> None:
+        """A turn begins: until `finish`, what is written down needs no waking."""
+        self.active = True
+        self.now = self.loop.time()
+
+    def run(self) -> None:
+        """A turn without new octets: carry on with what was left, then flush."""
+        self.waking = False
+        self.begin()
+        self.finish()
+
+    def finish(self) -> None:
+        """The end of every turn: those with something in hand get their share, all flush."""
+        again = self.again
+        if again:
+            self.again = []
+            for session in again:
+                try:
+                    session.proceed()
+                except Exception:
+                    self.crashed(session)
+        while self.dirty:
+            dirty, self.dirty = self.dirty, []
+            for session in dirty:
+                try:
+                    session.flush()
+                except Exception:
+                    self.crashed(session)
+        self.active = False
+        if self.again:
+            self.wake()
+
+    def crashed(self, session: Any) -> None:
+        """A bug of ours, inside an `except`: it costs one connection, not all of them."""
+        logger.exception("internal error on %r", session)
+        session.abort()
+
+    def borrow(self) -> Outbox:
+        """An empty outbox."""
+        return self.pool.pop() if self.pool else Outbox()
+
+    def give_back(self, outbox: Outbox) -> None:
+        """Take an empty outbox back."""
+        if len(self.pool) < _POOLED:
+            self.pool.append(outbox)
+
+
+_AGENDAS: dict[asyncio.AbstractEventLoop, Agenda] = {}
+
+
+def agenda_of(loop: asyncio.AbstractEventLoop, make: type[Agenda] = Agenda) -> Agenda:
+    """The agenda of `loop`, made by `make` when there is none."""
+    agenda = _AGENDAS.get(loop)
+    if agenda is None:
+        for other in [other for other in _AGENDAS if other.is_closed()]:
+            del _AGENDAS[other]
+        agenda = _AGENDAS[loop] = make(loop)
+    return agenda

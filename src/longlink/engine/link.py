@@ -1,0 +1,143 @@
+"""A session on a socket of the reactor: one recv a turn, one send a turn.
+
+The link owns its descriptor: it alone closes it, and takes it off the poll before. It
+watches for room to write only while the kernel's buffer is full, and stops watching for
+octets while they could not be processed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from typing import Any
+
+from ..limits import Limits
+from ..native import kernel
+from ..native.kernel import Poll
+from ..wire.reader import HEADROOM
+from .agenda import Agenda
+from .session import Receiver, Session
+
+_IN = kernel.IN
+_OUT = kernel.OUT
+_GONE = kernel.ERR | kernel.HUP
+_HEADROOM = HEADROOM
+_AGAIN = -errno.EAGAIN
+
+
+class Link(Session):
+    """A session that receives from and sends to the descriptor `fd`, which it owns.
+
+    Args:
+        fd: a connected, non-blocking stream socket.
+        poll: what says when it is ready.
+        client, receiver, limits, agenda: see `Session`.
+    """
+
+    __slots__ = ("broken", "fd", "poll", "watched")
+
+    def __init__(
+        self,
+        fd: int,
+        poll: Poll,
+        client: bool,
+        receiver: Receiver,
+        limits: Limits,
+        agenda: Agenda,
+    ) -> None:
+        Session.__init__(self, client, receiver, limits, agenda)
+        self.fd = fd
+        self.poll = poll
+        self.broken = False  # a send failed; the end is dealt with outside the caller's stack
+        self.watched = _IN
+        agenda.add_user()
+        poll.add(fd, self, _IN)
+
+    def on_ready(self, events: int) -> None:
+        """The descriptor has octets, or room, or an end. Earlier events of the same turn may
+        have closed it."""
+        if self.fd < 0:
+            return
+        if events & _OUT:
+            self.flush()
+        if events & _IN:
+            self._receive()
+        elif events & _GONE:
+            self.abort()
+        if self.outbox is not None and not self.watched & _OUT:
+            self.flush()
+
+    def _receive(self) -> None:
+        if self.fd < 0:
+            return
+        buffer = self.agenda.buffer
+        count = kernel.recv(self.fd, buffer, _HEADROOM)
+        if count > 0:
+            self.arrived(buffer, _HEADROOM, _HEADROOM + count)
+        elif count != _AGAIN:
+            self.abort()
+
+    def _watch(self, events: int) -> None:
+        if events != self.watched and self.fd >= 0:
+            self.watched = events
+            self.poll.change(self.fd, self, events)
+
+    def _release(self) -> None:
+        """Take the descriptor off the poll; from here on the link has none."""
+        self.poll.remove(self.fd, self)
+        self.fd = -1
+
+    # The carrier's part, see `Session`.
+
+    def flush(self) -> None:
+        if self.broken:
+            self.abort()
+        outbox = self.outbox
+        if outbox is None:
+            return
+        before = outbox.size
+        status = outbox.flush(self.fd)
+        if status < 0:
+            self.broken = True
+            outbox.clear()
+            self.agenda.add_dirty(self)
+            return
+        self._watch((self.watched | _OUT) if status else (self.watched & ~_OUT))
+        self.progressed(before)
+
+    def park(self) -> None:
+        self._watch(self.watched & ~_IN)
+
+    def unpark(self) -> None:
+        self._watch(self.watched | _IN)
+
+    def shut(self) -> None:
+        kernel.shutdown(self.fd)
+
+    def abort(self) -> None:
+        if self.fd >= 0:
+            fd = self.fd
+            self._release()
+            kernel.close(fd)
+            self.ended()
+            self.agenda.drop_user()
+            self.agenda.tidy()
+
+    def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
+        fd, octets = self.fd, head + self._unread()
+        self._release()
+        self.ended()
+        self.agenda.keep(_adopt(fd, protocol, octets, self.agenda.loop))
+        self.agenda.drop_user()
+
+    def address(self, peer: bool) -> Any:
+        return kernel.peer_name(self.fd) if peer else kernel.sock_name(self.fd)
+
+
+async def _adopt(
+    fd: int, protocol: asyncio.Protocol, octets: bytes, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Put the connected descriptor `fd` on an asyncio transport; `octets` were read already."""
+    await loop.connect_accepted_socket(lambda: protocol, socket.socket(fileno=fd))
+    protocol.data_received(octets)

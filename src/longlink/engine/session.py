@@ -1,0 +1,493 @@
+"""An endpoint with a life: opening handshake, deadlines, backpressure, an orderly end.
+
+Theory of operation. A session is an endpoint that something carries: `link.Link`, a socket
+of the reactor, or `stream.Stream`, an asyncio transport. The carrier brings octets to
+`arrived` and implements the hooks at the end of this file. Whoever uses the session is its
+`receiver`: first the one that judges opening handshakes, then the connection that came of it.
+
+Before the opening handshake is over, octets collect in `head` as they came; nothing is
+parsed and no buffer is set up. Octets that cannot be processed yet (the share of this turn
+is used up, or the receiver does not read) wait in `backlog`, and reading stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..errors import InvalidHandshake
+from ..limits import Limits
+from ..native.kernel import Buffer, Outbox, Source, Wait, masking_key
+from ..wire.endpoint import Endpoint, Phase
+from ..wire.frame import CloseCode
+from ..wire.header import head_end
+from ..wire.reader import HEADROOM, UNLIMITED
+from .agenda import Agenda
+
+FRAMES_PER_TURN = 256  # one connection's share, so that a flooder starves nobody
+
+_NEVER = 1e300
+_CONNECTING = Phase.CONNECTING
+_OPEN = Phase.OPEN
+_CLOSE_SENT = Phase.CLOSE_SENT
+_CLOSE_DONE = Phase.CLOSE_DONE
+_FAILED = Phase.FAILED
+_ENDED = Phase.ENDED
+
+
+class Receiver(Source):
+    """Whoever a session reports to. Its methods must not raise."""
+
+    def on_head(self, session: Session, head: bytes) -> None:
+        """The peer's part of the opening handshake is complete, or as long as it may get:
+        call `welcome`, `refuse`, `read_body` or `hand_over`, now or later."""
+
+    def on_body(self, session: Session, data: bytes) -> None:
+        """More of what follows the head, after `read_body`."""
+
+    def on_overdue(self, session: Session) -> None:
+        """The opening handshake took longer than `open_timeout`."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """A message has arrived on an open connection."""
+
+    def on_pong(self, payload: bytes) -> None:
+        """A Pong has arrived."""
+
+    def on_congested(self) -> None:
+        """Output stays above the high-water mark though it was flushed."""
+
+    def on_drained(self) -> None:
+        """Output fell below the low-water mark."""
+
+    def on_closing(self) -> None:
+        """The connection is not open any more."""
+
+    def on_end(self) -> None:
+        """The connection is over; nothing follows."""
+
+
+class Session(Endpoint):
+    """One end of a connection, whatever carries its octets.
+
+    Args:
+        client: True for the client's end.
+        receiver: whom to tell.
+        limits: what it lives under.
+        agenda: the work list of its event loop.
+    """
+
+    __slots__ = (
+        "agenda",
+        "backlog",
+        "backlog_from",
+        "backlog_to",
+        "gathering",
+        "hanging_up",
+        "head",
+        "last_received",
+        "latency",
+        "limits",
+        "lingering",
+        "max_backlog",
+        "parked",
+        "paused",
+        "ping_due",
+        "ping_payload",
+        "ping_sent",
+        "receiver",
+        "since",
+        "stalled_since",
+        "tick",
+        "write_limit",
+    )
+
+    def __init__(self, client: bool, receiver: Receiver, limits: Limits, agenda: Agenda) -> None:
+        Endpoint.__init__(
+            self,
+            client,
+            masking_key,
+            limits.max_size,
+            limits.max_fragments,
+            limits.max_control_rate,
+            limits.max_control_burst,
+        )
+        self.receiver = receiver
+        self.limits = limits
+        self.agenda = agenda
+        self.write_limit = limits.write_limit
+        self.max_backlog = UNLIMITED if limits.max_backlog is None else limits.max_backlog
+        self.head: bytearray | None = None
+        self.gathering = False  # a refusal's body is being collected
+        self.backlog: Buffer | None = None
+        self.backlog_from = 0
+        self.backlog_to = 0
+        self.paused = False  # the receiver does not want more messages
+        self.parked = False  # the carrier was told not to read
+        self.hanging_up = False  # no more output will be added: close TCP once it is sent
+        self.lingering = False  # our side of TCP is closed; input is thrown away
+        self.tick = 0
+        self.now = agenda.now
+        self.since = agenda.now  # when the current phase began
+        self.last_received = 0.0
+        self.ping_due = 0.0
+        self.ping_sent = 0.0  # when the last keepalive ping went out
+        self.ping_payload: bytes | None = None  # of the keepalive ping not answered yet
+        self.latency = 0.0
+        self.stalled_since = 0.0  # since when a write has made no progress; 0 for not at all
+        agenda.strays.add(self)
+        self._plan(self.since, limits.open_timeout)
+
+    # Octets in, from the carrier.
+
+    def arrived(self, buffer: Buffer, start: int, stop: int) -> None:
+        """Octets `buffer[start:stop]` came; HEADROOM in front of them may be overwritten."""
+        self.now = self.agenda.now
+        self.last_received = self.now
+        if self.lingering:
+            return
+        if self.phase == _CONNECTING and not self.paused:
+            start = self._gather(buffer, start, stop)
+            if start == stop:
+                return
+        if self.paused or self.phase == _CONNECTING or self.backlog is not None:
+            self._keep(buffer, start, stop)
+        else:
+            self._share(buffer, start, stop)
+
+    def proceed(self) -> None:
+        """Process this turn's share of the octets in hand."""
+        backlog = self.backlog
+        if backlog is None or self.paused or self.phase == _CONNECTING:
+            return
+        self.backlog = None
+        self._share(backlog, self.backlog_from, self.backlog_to)
+        if self.backlog is None:
+            self._read_on()
+
+    def _share(self, buffer: Buffer, start: int, stop: int) -> None:
+        self.budget = FRAMES_PER_TURN
+        position = self.feed(buffer, start, stop)
+        if position < stop:
+            self._keep(buffer, position, stop)
+            if not self.paused:
+                self.agenda.add_again(self)
+
+    def _keep(self, buffer: Buffer, start: int, stop: int) -> None:
+        """Hold on to octets for later, and read no more until they are used up."""
+        if buffer is self.agenda.buffer or self.backlog is not None:
+            octets = self._unread() + buffer.copy(start, stop)
+            buffer = Buffer(HEADROOM + len(octets))
+            start, stop = HEADROOM, HEADROOM + len(octets)
+            buffer.put(start, octets)
+        self.backlog, self.backlog_from, self.backlog_to = buffer, start, stop
+        if not self.parked:
+            self.parked = True
+            self.park()
+
+    def _unread(self) -> bytes:
+        """A copy of the octets in hand."""
+        if self.backlog is None:
+            return b""
+        return self.backlog.copy(self.backlog_from, self.backlog_to)
+
+    def _read_on(self) -> None:
+        if self.parked and self.backlog is None and not self.paused:
+            self.parked = False
+            self.unpark()
+
+    # Flow control of what comes in.
+
+    def pause(self) -> None:
+        """Deliver no message until `resume`; at most the one in hand was too many."""
+        self.paused = True
+        self.budget = 0
+        if not self.parked:
+            self.parked = True
+            self.park()
+
+    def resume(self) -> None:
+        """Deliver messages again, from the next turn on."""
+        if self.paused:
+            self.paused = False
+            if self.backlog is not None:
+                self.agenda.add_again(self)
+            else:
+                self._read_on()
+
+    # The opening handshake.
+
+    def _gather(self, buffer: Buffer, start: int, stop: int) -> int:
+        """Collect the peer's head; returns where it ended, `stop` when it did not."""
+        if self.gathering:
+            self.receiver.on_body(self, buffer.copy(start, stop))
+            return stop
+        if self.head is None:
+            self.head = bytearray()
+        head = self.head
+        known = len(head)
+        head += buffer.copy(start, stop)
+        try:
+            end = head_end(head, known, max_head=self.limits.max_head)
+        except InvalidHandshake:
+            end = len(head)  # the receiver comes to the same verdict, and words it
+        if not end:
+            return stop
+        start += end - known
+        del head[end:]
+        complete = bytes(head)
+        self.head = None
+        self.paused = True  # what follows the head waits for the verdict
+        self.receiver.on_head(self, complete)
+        return start
+
+    def read_head(self) -> None:
+        """Collect another head: the one that came was an interim response (RFC 9110 §15.2)."""
+        self._read_more()
+
+    def read_body(self) -> None:
+        """Hand what follows the head to `on_body`, as it comes."""
+        self.gathering = True
+        self._read_more()
+
+    def _read_more(self) -> None:
+        self.paused = False
+        backlog = self.backlog
+        if backlog is not None:
+            self.backlog = None
+            self.arrived(backlog, self.backlog_from, self.backlog_to)
+        self._read_on()
+
+    def undecided(self) -> bool:
+        """Whether the opening handshake still waits for `welcome` or `refuse`."""
+        return self.phase == _CONNECTING and not self.hanging_up
+
+    def send_head(self, head: bytes) -> None:
+        """Send our part of the opening handshake."""
+        outbox = self._outbox()
+        idle = outbox.size == 0
+        outbox.put(head)
+        if idle:
+            self.on_output()
+
+    def welcome(self, receiver: Receiver) -> None:
+        """The opening handshake succeeded: `receiver` gets what comes from now on."""
+        self.receiver = receiver
+        self.head = None
+        self.opened()
+        if self.phase != _OPEN:
+            return
+        self.agenda.strays.discard(self)
+        self.now = self.agenda.now
+        self.since = self.now
+        if self.limits.ping_interval is not None:
+            self.ping_due = self.now + self.limits.ping_interval
+            self.agenda.wheel.schedule(self, self.ping_due)
+        self.resume()
+
+    def refuse(self, answer: bytes) -> None:
+        """Answer the opening handshake with something else than 101, and hang up."""
+        if self.undecided():
+            self.send_head(answer)
+            self.hang_up()
+
+    # Output.
+
+    def admit(self) -> bool:
+        """Whether one more message may be queued: a slow reader costs its own connection."""
+        if self.outbox is None or self.outbox.size <= self.max_backlog:
+            return True
+        self.flush()
+        if self.outbox is None or self.outbox.size <= self.max_backlog:
+            return True
+        if self.phase == _OPEN and self.limits.overflow == "close":
+            waiting = self.outbox.size
+            self.fail(
+                CloseCode.TRY_AGAIN_LATER,
+                f"too slow: {waiting} bytes waiting, the limit is {self.max_backlog} (max_backlog)",
+            )
+        return False
+
+    def congested(self) -> bool:
+        """Whether output is above the high-water mark even after trying to send it."""
+        if self.outbox is None or self.outbox.size <= self.write_limit:
+            return False
+        self.flush()
+        return self.outbox is not None and self.outbox.size > self.write_limit
+
+    def _outbox(self) -> Outbox:
+        if self.outbox is None:
+            self.outbox = self.agenda.borrow()
+        return self.outbox
+
+    def on_output(self) -> None:
+        self.agenda.add_dirty(self)
+
+    def progressed(self, size_before: int) -> None:
+        """The carrier has tried to send: see how far it got. An empty outbox goes back."""
+        outbox = self.outbox
+        if outbox is None:
+            return
+        if outbox.size == 0:
+            self.outbox = None
+            self.stalled_since = 0.0
+            self.agenda.give_back(outbox)
+            if self.hanging_up:
+                self._hung_up()
+                return
+            self.receiver.on_drained()
+            if self.pong is not None:
+                self.answer_late()
+        elif outbox.size < size_before or not self.stalled_since:
+            self.stalled_since = self.agenda.now
+            if self.limits.stall_timeout is not None:
+                self.agenda.wheel.schedule(self, self.stalled_since + self.limits.stall_timeout)
+            if outbox.size > self.write_limit:
+                self.receiver.on_congested()
+            elif outbox.size <= self.write_limit >> 2:
+                self.receiver.on_drained()
+
+    # Frames in.
+
+    def on_message(self, message: str | bytes) -> None:
+        self.receiver.on_message(message)
+
+    def on_pong(self, payload: bytes) -> None:
+        if self.ping_payload is not None and payload == self.ping_payload:
+            self.ping_payload = None
+            self.latency = self.agenda.loop.time() - self.ping_sent
+        self.receiver.on_pong(payload)
+
+    # The end.
+
+    def on_phase(self, phase: int) -> None:
+        if phase == _OPEN:
+            return
+        self.since = self.agenda.now
+        if phase != _ENDED:
+            self._plan(self.since, self.limits.close_timeout)
+        self.receiver.on_closing()
+        self.resume()  # their Close, or their end, is still to be seen
+        if phase == _FAILED or (phase == _CLOSE_DONE and not self.client):
+            self.hang_up()  # the server closes first (§7.1.1)
+
+    def on_end(self) -> None:
+        self.receiver.on_end()
+
+    def hang_up(self) -> None:
+        """Send what is queued, close our side of TCP, and wait for theirs to a deadline."""
+        if not self.hanging_up:
+            self.hanging_up = True
+            if self.phase == _CONNECTING:
+                self.since = self.agenda.now
+                self._plan(self.since, self.limits.close_timeout)
+            if self.outbox is None:
+                self._hung_up()
+
+    def _hung_up(self) -> None:
+        """Everything is sent. Unread input would turn our close into a reset that destroys
+        what we just sent, so TCP is only half closed until they close, too."""
+        self.lingering = True
+        self.agenda.strays.add(self)
+        self.backlog = None
+        self.paused = False
+        self._read_on()
+        self.shut()
+        self.end()
+
+    def ended(self) -> None:
+        """TCP is closed or broken: called by the carrier, which then lets go of it."""
+        self.agenda.wheel.cancel(self)
+        self.agenda.strays.discard(self)
+        if self.outbox is not None:
+            self.outbox.clear()
+            self.outbox = None
+        self.backlog = None
+        self.end()
+        self.receiver = _NOBODY
+
+    # Deadlines.
+
+    def _plan(self, start: float, seconds: float | None) -> None:
+        if seconds is not None:
+            self.agenda.wheel.schedule(self, start + seconds)
+
+    def on_deadline(self, now: float) -> float:
+        """Act on what is due; returns when to ask again, 0.0 for never."""
+        self.now = now
+        limits = self.limits
+        due = _NEVER
+        if self.stalled_since and limits.stall_timeout is not None:
+            due = self.stalled_since + limits.stall_timeout
+            if due <= now:
+                self.abort()
+                return 0.0
+        if self.phase == _OPEN:
+            due = min(due, self._keep_alive(now))
+        else:
+            opening = self.phase == _CONNECTING and not self.hanging_up
+            seconds = limits.open_timeout if opening else limits.close_timeout
+            if seconds is not None:
+                due = min(due, self.since + seconds)
+            if due <= now and opening:
+                return self._overdue(now)
+            if due <= now:
+                self.abort()
+                return 0.0
+        return 0.0 if due == _NEVER else due
+
+    def _overdue(self, now: float) -> float:
+        """The opening handshake is late: the receiver answers 408 or gives up."""
+        self.receiver.on_overdue(self)
+        self.hang_up()
+        return now + (self.limits.close_timeout or 0.0)
+
+    def _keep_alive(self, now: float) -> float:
+        """Ping when it is time; fail a peer from which nothing has come since. Any octet is
+        a sign of life, so one large slow frame does not count as silence."""
+        limits = self.limits
+        if limits.ping_interval is None:
+            return _NEVER
+        waiting = self.ping_payload is not None and limits.ping_timeout is not None
+        heard = max(self.ping_sent, self.last_received)
+        if waiting and heard + limits.ping_timeout <= now:  # type: ignore[operator]
+            self.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+            return now + (limits.close_timeout or 0.0)
+        if self.ping_due <= now:
+            if self.ping_payload is None:
+                self.ping_payload = masking_key().to_bytes(4, "big")
+                self.ping_sent = now
+                self.send_ping(self.ping_payload)
+            self.ping_due = now + limits.ping_interval
+        if waiting:
+            return min(self.ping_due, heard + limits.ping_timeout)  # type: ignore[operator]
+        return self.ping_due
+
+    # What the carrier does.
+
+    def flush(self) -> None:
+        """Send what is in the outbox, as far as the peer takes it."""
+
+    def park(self) -> None:
+        """Read no more."""
+
+    def unpark(self) -> None:
+        """Read again."""
+
+    def shut(self) -> None:
+        """Everything was flushed: close our sending side."""
+
+    def abort(self) -> None:
+        """Cut TCP now."""
+
+    def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
+        """Give TCP to `protocol`, which then sees `head` and whatever was read beyond it.
+        The session ends."""
+        raise NotImplementedError
+
+    def address(self, peer: bool) -> Any:
+        """The socket's own address or the peer's, as the socket module shapes it."""
+        return None
+
+
+_NOBODY = Receiver()

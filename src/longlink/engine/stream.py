@@ -1,0 +1,166 @@
+"""A session on an asyncio transport: for TLS, off Linux, and for sockets others accepted.
+
+Same endpoint, same limits, same order of events as on the reactor. asyncio wants a
+protocol object, which a compiled session can't be, so a `Carrier` stands between the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..limits import Limits
+from ..wire.reader import HEADROOM
+from .agenda import RECEIVE_BYTES, Agenda
+from .session import Receiver, Session
+
+
+class Stream(Session):
+    """A session that reads from and writes to `transport`."""
+
+    __slots__ = ("carrier", "full", "gone", "transport")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        client: bool,
+        receiver: Receiver,
+        limits: Limits,
+        agenda: Agenda,
+    ) -> None:
+        Session.__init__(self, client, receiver, limits, agenda)
+        self.transport = transport
+        self.full = False  # the transport holds more than write_limit
+        self.gone = False
+        transport.set_write_buffer_limits(high=limits.write_limit)
+        agenda.add_user()
+
+    def received(self, count: int) -> None:
+        """`count` octets lie in the shared buffer: a turn of this connection alone."""
+        self.agenda.begin()
+        try:
+            self.arrived(self.agenda.buffer, HEADROOM, HEADROOM + count)
+        except Exception:
+            self.agenda.crashed(self)
+        self.agenda.finish()
+
+    def writable(self, full: bool) -> None:
+        """The transport holds more than its high-water mark, or less than its low one."""
+        self.full = full
+        if full:
+            self.stalled_since = self.agenda.now
+            self._plan(self.stalled_since, self.limits.stall_timeout)
+        elif self.outbox is not None and self.outbox.size:
+            self.agenda.add_dirty(self)
+        else:
+            self.stalled_since = 0.0
+            self._outbox()
+            self.progressed(0)
+
+    def lost(self) -> None:
+        """The transport is closed."""
+        if not self.gone:
+            self.gone = True
+            self.ended()
+            self.agenda.drop_user()
+
+    # The carrier's part, see `Session`.
+
+    def flush(self) -> None:
+        outbox = self.outbox
+        if outbox is None or self.full or self.gone:
+            return
+        before = outbox.size
+        self.transport.write(outbox.take())
+        if not self.full:  # `write` calls `pause_writing` before it returns
+            self.progressed(before)
+
+    def congested(self) -> bool:
+        return Session.congested(self) or self.full
+
+    def park(self) -> None:
+        if not self.gone:
+            self.transport.pause_reading()
+
+    def unpark(self) -> None:
+        if not self.gone:
+            self.transport.resume_reading()
+
+    def shut(self) -> None:
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS says goodbye both ways
+
+    def abort(self) -> None:
+        if not self.gone:
+            self.transport.abort()
+            self.lost()
+
+    def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
+        octets = head + self._unread()
+        transport = self.transport
+        self.lost()
+        if self.parked:
+            transport.resume_reading()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(octets)
+
+    def address(self, peer: bool) -> Any:
+        return self.transport.get_extra_info("peername" if peer else "sockname")
+
+
+class Carrier(asyncio.BufferedProtocol):
+    """What asyncio talks to: makes a stream of the transport it is given.
+
+    Args:
+        client, receiver, limits, agenda: see `Session`.
+    """
+
+    def __init__(self, client: bool, receiver: Receiver, limits: Limits, agenda: Agenda) -> None:
+        self.client = client
+        self.receiver = receiver
+        self.limits = limits
+        self.agenda = agenda
+        self.stream: Stream | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self.stream = Stream(
+            transport,  # type: ignore[arg-type]
+            self.client,
+            self.receiver,
+            self.limits,
+            self.agenda,
+        )
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(self.agenda.buffer)[HEADROOM:]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._stream().received(nbytes)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets that somebody else read: as after an upgrade inside an HTTP server."""
+        for start in range(0, len(data), RECEIVE_BYTES):
+            piece = data[start : start + RECEIVE_BYTES]
+            self.agenda.buffer.put(HEADROOM, piece)
+            self._stream().received(len(piece))
+
+    def eof_received(self) -> bool:
+        self._stream().flush()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stream().lost()
+
+    def pause_writing(self) -> None:
+        self._stream().writable(full=True)
+
+    def resume_writing(self) -> None:
+        self._stream().writable(full=False)
+
+    def _stream(self) -> Stream:
+        assert self.stream is not None
+        return self.stream
