@@ -22,6 +22,10 @@ from .wheel import Wheel
 RECEIVE_BYTES = 256 * 1024
 logger = logging.getLogger("longlink.engine")
 
+# What a callback of the user may raise through us. A cancelled future's result is no
+# cancellation of ours.
+FAULTS = (Exception, asyncio.CancelledError)
+
 _POOLED = 256  # outboxes kept for reuse
 
 
@@ -57,6 +61,12 @@ class Agenda:
         self.buffer = Buffer(HEADROOM + RECEIVE_BYTES)
         self.wheel = Wheel(loop)
 
+    def clock(self) -> float:
+        """Seconds of the loop's clock, read once a turn."""
+        if not self.active:
+            self.now = self.loop.time()
+        return self.now
+
     def add_user(self) -> None:
         """A connection or listener begins to rely on this agenda."""
         self.users += 1
@@ -70,7 +80,8 @@ class Agenda:
     def retire(self) -> None:
         """Nobody is left."""
         self.wheel.stop()
-        _AGENDAS.pop(self.loop, None)
+        if _AGENDAS.get(self.loop) is self:
+            del _AGENDAS[self.loop]
 
     def add_dirty(self, session: Any) -> None:
         """`session` has output. It says so once, when its outbox stops being empty."""
@@ -114,22 +125,22 @@ class Agenda:
 
     def finish(self) -> None:
         """The end of every turn: those with something in hand get their share, all flush."""
-        again = self.again
-        if again:
-            self.again = []
+        try:
+            again, self.again = self.again, []
             for session in again:
                 try:
                     session.proceed()
-                except Exception:
+                except FAULTS:
                     self.crashed(session)
-        while self.dirty:
-            dirty, self.dirty = self.dirty, []
-            for session in dirty:
-                try:
-                    session.flush()
-                except Exception:
-                    self.crashed(session)
-        self.active = False
+            while self.dirty:
+                dirty, self.dirty = self.dirty, []
+                for session in dirty:
+                    try:
+                        session.flush()
+                    except FAULTS:
+                        self.crashed(session)
+        finally:
+            self.active = False
         if self.again:
             self.wake()
 

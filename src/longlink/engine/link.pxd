@@ -2,7 +2,7 @@
 import cython
 
 from longlink.engine.session cimport Session
-from longlink.native.kernel cimport Buffer, Outbox, Poll
+from longlink.native.kernel cimport Buffer, Outbox, Poll, recv
 
 cdef unsigned int _IN
 cdef unsigned int _OUT

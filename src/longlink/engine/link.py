@@ -14,10 +14,11 @@ from typing import Any
 
 from ..limits import Limits
 from ..native import kernel
-from ..native.kernel import Poll
+from ..native.kernel import Poll, recv
 from ..wire.reader import HEADROOM
 from .agenda import Agenda
-from .session import Receiver, Session
+from .receiver import Receiver
+from .session import Session
 
 _IN = kernel.IN
 _OUT = kernel.OUT
@@ -72,7 +73,7 @@ class Link(Session):
         if self.fd < 0:
             return
         buffer = self.agenda.buffer
-        count = kernel.recv(self.fd, buffer, _HEADROOM)
+        count = recv(self.fd, buffer, _HEADROOM)
         if count > 0:
             self.arrived(buffer, _HEADROOM, _HEADROOM + count)
         elif count != _AGAIN:

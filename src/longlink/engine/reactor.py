@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from ..native import kernel
 from ..native.kernel import Poll
-from .agenda import Agenda, agenda_of
+from .agenda import FAULTS, Agenda, agenda_of
 from .link import Link
 
 EVENTS_PER_TURN = 512
@@ -51,17 +51,19 @@ class Reactor(Agenda):
     def run_once(self) -> None:
         """A turn: serve what is ready, then flush."""
         self.begin()
-        for index in range(self.poll.wait(EVENTS_PER_TURN)):
-            owner = self.poll.owner(index)
-            try:
-                if isinstance(owner, Link):
-                    link = owner  # typed where compiled: a call through C
-                    link.on_ready(self.poll.events(index))
-                else:
-                    owner.on_ready(self.poll.events(index))
-            except Exception:
-                self.crashed(owner)
-        self.finish()
+        try:
+            for index in range(self.poll.wait(EVENTS_PER_TURN)):
+                owner = self.poll.owner(index)
+                try:
+                    if isinstance(owner, Link):
+                        link = owner  # typed where compiled: a call through C
+                        link.on_ready(self.poll.events(index))
+                    else:
+                        owner.on_ready(self.poll.events(index))
+                except FAULTS:
+                    self.crashed(owner)
+        finally:
+            self.finish()
 
     def finish(self) -> None:
         Agenda.finish(self)
@@ -110,12 +112,19 @@ class Listener:
         for _ in range(ACCEPTS_PER_TURN):
             fd = kernel.accept(self.sock.fileno())
             if fd >= 0:
-                self.make(fd)
+                self._make(fd)
             elif fd in _EXHAUSTED:
                 self._starve(-fd)
                 return
             elif fd not in (-errno.ECONNABORTED, -errno.EINTR, -errno.EPROTO):
                 return
+
+    def _make(self, fd: int) -> None:
+        try:
+            self.make(fd)
+        except FAULTS:
+            logger.exception("cannot take a connection")  # one less, not none from now on
+            kernel.close(fd)
 
     def _starve(self, reason: int) -> None:
         """No descriptor for another connection: be quiet until one is free. Those who call

@@ -5,9 +5,7 @@ of the reactor, or `stream.Stream`, an asyncio transport. The carrier brings oct
 `arrived` and implements the hooks at the end of this file. Whoever uses the session is its
 `receiver`: first the one that judges opening handshakes, then the connection that came of it.
 
-Before the opening handshake is over, octets collect in `head` as they came; nothing is
-parsed and no buffer is set up. Octets that cannot be processed yet (the share of this turn
-is used up, or the receiver does not read) wait in `backlog`, and reading stops.
+What comes in is `intake.Intake`'s business; here is what goes out, and when it is over.
 """
 
 from __future__ import annotations
@@ -15,16 +13,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..errors import InvalidHandshake
 from ..limits import Limits
-from ..native.kernel import Buffer, Outbox, Source, Wait, masking_key
-from ..wire.endpoint import Endpoint, Phase
+from ..native.kernel import Outbox, masking_key
+from ..wire.endpoint import Phase
 from ..wire.frame import CloseCode
-from ..wire.header import head_end
-from ..wire.reader import HEADROOM, UNLIMITED
+from ..wire.reader import UNLIMITED
 from .agenda import Agenda
-
-FRAMES_PER_TURN = 256  # one connection's share, so that a flooder starves nobody
+from .intake import Intake
+from .receiver import Receiver
 
 _NEVER = 1e300
 _CONNECTING = Phase.CONNECTING
@@ -35,39 +31,7 @@ _FAILED = Phase.FAILED
 _ENDED = Phase.ENDED
 
 
-class Receiver(Source):
-    """Whoever a session reports to. Its methods must not raise."""
-
-    def on_head(self, session: Session, head: bytes) -> None:
-        """The peer's part of the opening handshake is complete, or as long as it may get:
-        call `welcome`, `refuse`, `read_body` or `hand_over`, now or later."""
-
-    def on_body(self, session: Session, data: bytes) -> None:
-        """More of what follows the head, after `read_body`."""
-
-    def on_overdue(self, session: Session) -> None:
-        """The opening handshake took longer than `open_timeout`."""
-
-    def on_message(self, message: str | bytes) -> None:
-        """A message has arrived on an open connection."""
-
-    def on_pong(self, payload: bytes) -> None:
-        """A Pong has arrived."""
-
-    def on_congested(self) -> None:
-        """Output stays above the high-water mark though it was flushed."""
-
-    def on_drained(self) -> None:
-        """Output fell below the low-water mark."""
-
-    def on_closing(self) -> None:
-        """The connection is not open any more."""
-
-    def on_end(self) -> None:
-        """The connection is over; nothing follows."""
-
-
-class Session(Endpoint):
+class Session(Intake):
     """One end of a connection, whatever carries its octets.
 
     Args:
@@ -78,20 +42,9 @@ class Session(Endpoint):
     """
 
     __slots__ = (
-        "agenda",
-        "backlog",
-        "backlog_from",
-        "backlog_to",
-        "gathering",
         "hanging_up",
-        "head",
-        "last_received",
         "latency",
-        "limits",
-        "lingering",
         "max_backlog",
-        "parked",
-        "paused",
         "ping_due",
         "ping_payload",
         "ping_sent",
@@ -103,33 +56,13 @@ class Session(Endpoint):
     )
 
     def __init__(self, client: bool, receiver: Receiver, limits: Limits, agenda: Agenda) -> None:
-        Endpoint.__init__(
-            self,
-            client,
-            masking_key,
-            limits.max_size,
-            limits.max_fragments,
-            limits.max_control_rate,
-            limits.max_control_burst,
-        )
+        Intake.__init__(self, client, limits, agenda)
         self.receiver = receiver
-        self.limits = limits
-        self.agenda = agenda
         self.write_limit = limits.write_limit
         self.max_backlog = UNLIMITED if limits.max_backlog is None else limits.max_backlog
-        self.head: bytearray | None = None
-        self.gathering = False  # a refusal's body is being collected
-        self.backlog: Buffer | None = None
-        self.backlog_from = 0
-        self.backlog_to = 0
-        self.paused = False  # the receiver does not want more messages
-        self.parked = False  # the carrier was told not to read
         self.hanging_up = False  # no more output will be added: close TCP once it is sent
-        self.lingering = False  # our side of TCP is closed; input is thrown away
         self.tick = 0
-        self.now = agenda.now
         self.since = agenda.now  # when the current phase began
-        self.last_received = 0.0
         self.ping_due = 0.0
         self.ping_sent = 0.0  # when the last keepalive ping went out
         self.ping_payload: bytes | None = None  # of the keepalive ping not answered yet
@@ -138,129 +71,17 @@ class Session(Endpoint):
         agenda.strays.add(self)
         self._plan(self.since, limits.open_timeout)
 
-    # Octets in, from the carrier.
-
-    def arrived(self, buffer: Buffer, start: int, stop: int) -> None:
-        """Octets `buffer[start:stop]` came; HEADROOM in front of them may be overwritten."""
-        self.now = self.agenda.now
-        self.last_received = self.now
-        if self.lingering:
-            return
-        if self.phase == _CONNECTING and not self.paused:
-            start = self._gather(buffer, start, stop)
-            if start == stop:
-                return
-        if self.paused or self.phase == _CONNECTING or self.backlog is not None:
-            self._keep(buffer, start, stop)
-        else:
-            self._share(buffer, start, stop)
-
-    def proceed(self) -> None:
-        """Process this turn's share of the octets in hand."""
-        backlog = self.backlog
-        if backlog is None or self.paused or self.phase == _CONNECTING:
-            return
-        self.backlog = None
-        self._share(backlog, self.backlog_from, self.backlog_to)
-        if self.backlog is None:
-            self._read_on()
-
-    def _share(self, buffer: Buffer, start: int, stop: int) -> None:
-        self.budget = FRAMES_PER_TURN
-        position = self.feed(buffer, start, stop)
-        if position < stop:
-            self._keep(buffer, position, stop)
-            if not self.paused:
-                self.agenda.add_again(self)
-
-    def _keep(self, buffer: Buffer, start: int, stop: int) -> None:
-        """Hold on to octets for later, and read no more until they are used up."""
-        if buffer is self.agenda.buffer or self.backlog is not None:
-            octets = self._unread() + buffer.copy(start, stop)
-            buffer = Buffer(HEADROOM + len(octets))
-            start, stop = HEADROOM, HEADROOM + len(octets)
-            buffer.put(start, octets)
-        self.backlog, self.backlog_from, self.backlog_to = buffer, start, stop
-        if not self.parked:
-            self.parked = True
-            self.park()
-
-    def _unread(self) -> bytes:
-        """A copy of the octets in hand."""
-        if self.backlog is None:
-            return b""
-        return self.backlog.copy(self.backlog_from, self.backlog_to)
-
-    def _read_on(self) -> None:
-        if self.parked and self.backlog is None and not self.paused:
-            self.parked = False
-            self.unpark()
-
-    # Flow control of what comes in.
-
-    def pause(self) -> None:
-        """Deliver no message until `resume`; at most the one in hand was too many."""
-        self.paused = True
-        self.budget = 0
-        if not self.parked:
-            self.parked = True
-            self.park()
-
-    def resume(self) -> None:
-        """Deliver messages again, from the next turn on."""
-        if self.paused:
-            self.paused = False
-            if self.backlog is not None:
-                self.agenda.add_again(self)
-            else:
-                self._read_on()
-
     # The opening handshake.
-
-    def _gather(self, buffer: Buffer, start: int, stop: int) -> int:
-        """Collect the peer's head; returns where it ended, `stop` when it did not."""
-        if self.gathering:
-            self.receiver.on_body(self, buffer.copy(start, stop))
-            return stop
-        if self.head is None:
-            self.head = bytearray()
-        head = self.head
-        known = len(head)
-        head += buffer.copy(start, stop)
-        try:
-            end = head_end(head, known, max_head=self.limits.max_head)
-        except InvalidHandshake:
-            end = len(head)  # the receiver comes to the same verdict, and words it
-        if not end:
-            return stop
-        start += end - known
-        del head[end:]
-        complete = bytes(head)
-        self.head = None
-        self.paused = True  # what follows the head waits for the verdict
-        self.receiver.on_head(self, complete)
-        return start
-
-    def read_head(self) -> None:
-        """Collect another head: the one that came was an interim response (RFC 9110 §15.2)."""
-        self._read_more()
-
-    def read_body(self) -> None:
-        """Hand what follows the head to `on_body`, as it comes."""
-        self.gathering = True
-        self._read_more()
-
-    def _read_more(self) -> None:
-        self.paused = False
-        backlog = self.backlog
-        if backlog is not None:
-            self.backlog = None
-            self.arrived(backlog, self.backlog_from, self.backlog_to)
-        self._read_on()
 
     def undecided(self) -> bool:
         """Whether the opening handshake still waits for `welcome` or `refuse`."""
         return self.phase == _CONNECTING and not self.hanging_up
+
+    def on_head(self, head: bytes) -> None:
+        self.receiver.on_head(self, head)
+
+    def on_body(self, data: bytes) -> None:
+        self.receiver.on_body(self, data)
 
     def send_head(self, head: bytes) -> None:
         """Send our part of the opening handshake."""
@@ -467,12 +288,6 @@ class Session(Endpoint):
 
     def flush(self) -> None:
         """Send what is in the outbox, as far as the peer takes it."""
-
-    def park(self) -> None:
-        """Read no more."""
-
-    def unpark(self) -> None:
-        """Read again."""
 
     def shut(self) -> None:
         """Everything was flushed: close our sending side."""

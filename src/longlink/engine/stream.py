@@ -12,7 +12,8 @@ from typing import Any
 from ..limits import Limits
 from ..wire.reader import HEADROOM
 from .agenda import RECEIVE_BYTES, Agenda
-from .session import Receiver, Session
+from .receiver import Receiver
+from .session import Session
 
 
 class Stream(Session):

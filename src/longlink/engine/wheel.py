@@ -10,9 +10,12 @@ and answers with the new time.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
 
 TICK_S = 0.1
+
+logger = logging.getLogger("longlink.engine")
 
 
 class Timed(Protocol):
@@ -22,6 +25,9 @@ class Timed(Protocol):
 
     def on_deadline(self, now: float) -> float:
         """Act on what is due at `now`; returns the next deadline, or 0.0 for none."""
+
+    def abort(self) -> None:
+        """End at once: it failed to act."""
 
 
 class Wheel:
@@ -62,7 +68,7 @@ class Wheel:
             for item in self.ticks.pop(tick):
                 if item.tick == tick:  # not cancelled by one that was called before it
                     item.tick = 0
-                    deadline = item.on_deadline(now)
+                    deadline = _ask(item, now)
                     if deadline:
                         self.schedule(item, deadline)
         self._rearm()
@@ -88,3 +94,13 @@ class Wheel:
         self.stop()
         self.armed_tick = tick
         self.timer = self.loop.call_at(tick * TICK_S, self._on_timer)
+
+
+def _ask(item: Timed, now: float) -> float:
+    """What `item` answers. A bug of ours costs one connection, not everybody's deadlines."""
+    try:
+        return item.on_deadline(now)
+    except Exception:
+        logger.exception("internal error in a deadline of %r", item)
+        item.abort()
+        return 0.0

@@ -219,19 +219,20 @@ class Outbox:
 
     def u8(self, v: int, /) -> int:
         """Queue the low octet of `v`."""
-        self._tail.append(v & 0xFF)
+        # A number that is not four octets unsigned is an OverflowError, as in C.
+        self._tail += v.to_bytes(4, "big")[3:]
         self.size += 1
         return 0
 
     def u16(self, v: int, /) -> int:
         """Queue the low two octets of `v`, big endian."""
-        self._tail += (v & 0xFFFF).to_bytes(2, "big")
+        self._tail += v.to_bytes(4, "big")[2:]
         self.size += 2
         return 0
 
     def u32(self, v: int, /) -> int:
-        """Queue the low four octets of `v`, big endian."""
-        self._tail += (v & 0xFFFFFFFF).to_bytes(4, "big")
+        """Queue four octets, big endian."""
+        self._tail += v.to_bytes(4, "big")
         self.size += 4
         return 0
 

@@ -4,10 +4,12 @@ import cython
 from longlink.native.kernel cimport Outbox
 from longlink.wire.reader cimport Reader
 
+cdef int CONTROL
 cdef int FIN
 cdef unsigned int LENGTH_16
 cdef unsigned int LENGTH_64
 cdef int MASKED
+cdef unsigned int MAX_CONTROL
 cdef Py_ssize_t PONG_BACKLOG
 
 cdef int _CONNECTING
@@ -41,11 +43,11 @@ cdef class Endpoint(Reader):
     cpdef send_frame(self, int first, payload)
     @cython.locals(outbox=Outbox, idle=bint)
     cpdef send_prepared(self, prepared)
-    cpdef send_ping(self, bytes payload)
-    cpdef send_pong(self, bytes payload)
+    cpdef send_ping(self, payload)
+    cpdef send_pong(self, payload)
     cpdef opened(self)
-    cpdef send_close(self, int code=*, str reason=*)
-    cpdef fail(self, int code, str reason=*)
+    cpdef send_close(self, code=*, reason=*)
+    cpdef fail(self, code, reason=*)
     cpdef end(self)
     cpdef closed(self)
     cpdef on_control(self, int opcode, bytes payload)
@@ -59,3 +61,5 @@ cdef class Endpoint(Reader):
     cdef Outbox _outbox(self)
     @cython.locals(length="unsigned long long", outbox=Outbox, idle=bint, mask=int, key="unsigned int")
     cdef _write(self, int first, payload)
+
+cdef _contiguous(payload)

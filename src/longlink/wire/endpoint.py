@@ -12,13 +12,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
-from ..errors import Close, ConnectionClosed, connection_closed
+from ..errors import Close, ConnectionClosed, LocalProtocolError, connection_closed
 from ..native.kernel import Outbox
 from .frame import (
+    CONTROL,
     FIN,
     LENGTH_16,
     LENGTH_64,
     MASKED,
+    MAX_CONTROL,
     CloseCode,
     Opcode,
     Prepared,
@@ -204,17 +206,12 @@ class Endpoint(Reader):
         """
         if isinstance(message, str):
             self.send_frame(FIN | _TEXT, message.encode())
-        elif isinstance(message, (bytes, bytearray)):
-            self.send_frame(FIN | _BINARY, message)
-        elif isinstance(message, memoryview):
-            self.send_frame(FIN | _BINARY, message if message.contiguous else bytes(message))
         else:
-            kind = type(message).__name__
-            raise TypeError(f"a message is str or bytes-like, not {kind}")
+            self.send_frame(FIN | _BINARY, message)
 
     def send_frame(self, first: int, payload: bytes | bytearray | memoryview) -> None:
         """Queue a data frame that begins with the octet `first`; the fragments' order is
-        the caller's duty (§5.4). Raises ConnectionClosed when not open."""
+        the caller's duty (§5.4). Raises ConnectionClosed when not open, or TypeError."""
         if self.phase != _OPEN:
             raise self.closed()
         self._write(first, payload)
@@ -233,13 +230,14 @@ class Endpoint(Reader):
             self.on_output()
 
     def send_ping(self, payload: bytes) -> None:
-        """Queue a Ping of at most 125 octets (§5.5.2). Raises ConnectionClosed."""
+        """Queue a Ping (§5.5.2). Raises ConnectionClosed, TypeError, or LocalProtocolError
+        for more than 125 octets; then nothing was queued."""
         if self.phase != _OPEN:
             raise self.closed()
         self._write(FIN | _PING, payload)
 
     def send_pong(self, payload: bytes) -> None:
-        """Queue a Pong of at most 125 octets (§5.5.3). Raises ConnectionClosed."""
+        """Queue a Pong nobody asked for (§5.5.3). Raises as `send_ping` does."""
         if self.phase != _OPEN:
             raise self.closed()
         self._write(FIN | _PONG, payload)
@@ -251,15 +249,19 @@ class Endpoint(Reader):
     def send_close(self, code: int = 1000, reason: str = "") -> None:
         """Start the closing handshake (§7.1.2); nothing happens if it was started already.
 
-        Raises LocalProtocolError for a code or reason that may not travel.
+        Raises as `close_payload` does, for a code or reason that may not travel; then
+        nothing has changed.
         """
         close_payload(code, reason)
-        self._happen(Event.CLOSE, Close(code, reason))
+        self._happen(Event.CLOSE, Close(int(code), reason))
 
     def fail(self, code: int, reason: str = "") -> None:
-        """Fail the connection (§7.1.7): say Close `code` if that is still possible, hear no more."""
-        self.deaf = True
-        self._happen(Event.FAILURE, Close(code, cut_reason(reason)))
+        """Fail the connection (§7.1.7): say Close `code`, if that is still possible, and hear
+        no more. A reason that is too long is cut."""
+        reason = cut_reason(reason)
+        close_payload(code, reason)
+        self._deafen()
+        self._happen(Event.FAILURE, Close(int(code), reason))
 
     def end(self) -> None:
         """TCP has ended, or will without anything more being said."""
@@ -298,6 +300,7 @@ class Endpoint(Reader):
         if self.outbox is not None and self.outbox.size > PONG_BACKLOG:
             self.pong = payload
         else:
+            self.pong = None  # an older one would tell the peer nothing more
             self._write(FIN | _PONG, payload)
 
     def answer_late(self) -> None:
@@ -316,27 +319,32 @@ class Endpoint(Reader):
         if isinstance(close, str):
             self._violate(CloseCode.PROTOCOL_ERROR, "7.4", close, 0)
             return
-        self.deaf = True  # nothing counts after their Close
+        self._deafen()  # nothing counts after their Close (§5.5.1)
         self.close_rcvd = close
         self._happen(Event.CLOSE_RECEIVED, close)
 
     # The state machine.
 
     def _happen(self, event: Event, close: Close | None) -> None:
-        """Make the transition that the table has for `event`."""
+        """Make the transition that the table has for `event`.
+
+        Everything is as it will be before the first hook hears of it: a hook may end the
+        connection, and then hears nothing of the phase in between.
+        """
         phase, action = TRANSITIONS[Phase(self.phase), event]
-        changed = phase != self.phase
+        if phase == self.phase:
+            return
         self.phase = phase
-        if action is Action.SAY_CLOSE or action is Action.ANSWER_CLOSE:
-            self._say_close(close)  # type: ignore[arg-type]
-        if phase != _OPEN:
-            self.muted = True
+        self.muted = phase != _OPEN
         if phase == Phase.CLOSE_DONE:
             self.rcvd_then_sent = action is Action.ANSWER_CLOSE
-        if changed:
+        if action is Action.REPORT_END:
+            self._deafen()
+        elif action is not Action.NOTHING:
+            self._say_close(close)  # type: ignore[arg-type]
+        if self.phase == phase:
             self.on_phase(phase)
         if action is Action.REPORT_END:
-            self.deaf = True
             self.on_end()
 
     def _say_close(self, close: Close) -> None:
@@ -355,11 +363,25 @@ class Endpoint(Reader):
         return self.outbox
 
     def _write(self, first: int, payload: bytes | bytearray | memoryview) -> None:
-        """Put one frame in the outbox; the length takes the fewest octets (§5.2)."""
-        length = payload.nbytes if isinstance(payload, memoryview) else len(payload)
+        """Put one frame in the outbox; the length takes the fewest octets (§5.2).
+
+        What can go wrong goes wrong before the first octet is queued.
+        """
+        if isinstance(payload, (bytes, bytearray)):
+            length = len(payload)
+        else:
+            payload = _contiguous(payload)
+            length = payload.nbytes
+        if length > MAX_CONTROL and first & CONTROL:
+            raise LocalProtocolError(
+                f"control frame of {length} octets is over the limit of {MAX_CONTROL}",
+                close_code=CloseCode.INTERNAL_ERROR,
+                section="5.5",
+            )
+        mask = MASKED if self.client else 0
+        key = self.entropy() if self.client else 0
         outbox = self._outbox()
         idle = outbox.size == 0
-        mask = MASKED if self.client else 0
         outbox.u8(first)
         if length < LENGTH_16:
             outbox.u8(mask | length)
@@ -370,10 +392,16 @@ class Endpoint(Reader):
             outbox.u8(mask | LENGTH_64)
             outbox.u64(length)
         if self.client:
-            key = self.entropy()
             outbox.u32(key)
             outbox.put_masked(payload, key)
         else:
             outbox.put(payload)
         if idle:
             self.on_output()
+
+
+def _contiguous(payload: memoryview) -> memoryview:
+    """The octets of a memoryview in one piece; TypeError for what is none."""
+    if not isinstance(payload, memoryview):
+        raise TypeError(f"a message is str or bytes-like, not {type(payload).__name__}")
+    return payload if payload.c_contiguous else memoryview(payload.tobytes())

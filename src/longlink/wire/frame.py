@@ -30,6 +30,7 @@ class Opcode(enum.IntEnum):
 
 FIN = 0x80
 RSV1 = 0x40
+CONTROL = 0x08  # this bit of a first octet is set in control frames alone (§5.5)
 MASKED = 0x80
 LENGTH_16 = 126  # the 7-bit length that says: two octets of length follow
 LENGTH_64 = 127  # ... eight octets follow
@@ -68,20 +69,20 @@ WIRE_CODES = frozenset(
 )
 
 
-def _judge_first(first: int) -> str:
-    """Why no frame may begin with this octet, or "" when one may (no extension agreed)."""
+def _judge_first(first: int) -> tuple[str, str] | None:
+    """Section and reason why no frame may begin with this octet, without an extension."""
     opcode = first & 0x0F
     if first & 0x70:
-        return f"reserved bits 0x{first & 0x70:02x} set without an extension"
+        return "5.2", f"reserved bits 0x{first & 0x70:02x} set without an extension"
     if opcode not in list(Opcode):
-        return f"reserved opcode 0x{opcode:x}"
+        return "5.2", f"reserved opcode 0x{opcode:x}"
     if opcode >= Opcode.CLOSE and not first & FIN:
-        return f"fragmented control frame 0x{opcode:x}"
-    return ""
+        return "5.5", f"fragmented control frame 0x{opcode:x}"
+    return None
 
 
-# One row for each first octet: the reader looks up instead of asking (RFC 6455 §5.2, §5.5).
-FIRST_OCTET: tuple[str, ...] = tuple(_judge_first(first) for first in range(256))
+# One row for each first octet, None where nothing is wrong: the reader looks up, and asks nothing.
+FIRST_OCTET: tuple[tuple[str, str] | None, ...] = tuple(map(_judge_first, range(256)))
 
 
 def parse_close(payload: bytes) -> Close | str:
@@ -91,7 +92,7 @@ def parse_close(payload: bytes) -> Close | str:
     Raises UnicodeDecodeError for a reason that is not UTF-8.
     """
     if not payload:
-        return Close(CloseCode.NO_STATUS_RCVD, "")
+        return Close(int(CloseCode.NO_STATUS_RCVD), "")
     if len(payload) == 1:
         return "close frame with a payload of 1 octet"
     code = int.from_bytes(payload[:2], "big")
@@ -103,9 +104,16 @@ def parse_close(payload: bytes) -> Close | str:
 def close_payload(code: int, reason: str) -> bytes:
     """The payload of a Close frame.
 
-    Raises LocalProtocolError for a code that may not travel or a reason over 123 octets.
+    Raises:
+        LocalProtocolError: a code that may not travel, or a reason over 123 octets.
+        TypeError: a code that is no int, or a reason that is no str.
+        UnicodeEncodeError: a reason with a lone surrogate.
     Source: RFC 6455 §5.5.1, §7.4.
     """
+    if not isinstance(code, int):
+        raise TypeError(f"a close code is an int, not {type(code).__name__}")
+    if not isinstance(reason, str):
+        raise TypeError(f"a close reason is a str, not {type(reason).__name__}")
     if code not in WIRE_CODES:
         raise LocalProtocolError(
             f"close code {code!r} may not be sent: 1000-1003, 1007-1014 and 3000-4999 may",
@@ -133,6 +141,8 @@ class Prepared:
     __slots__ = ("message", "wire")
 
     def __init__(self, message: str | bytes) -> None:
+        if not isinstance(message, (str, bytes)):
+            raise TypeError(f"a prepared message is str or bytes, not {type(message).__name__}")
         payload = message.encode() if isinstance(message, str) else message
         opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
         self.message = message

@@ -216,10 +216,7 @@ def accept(
         key = _judge(request)
         judge_host(request.headers, hosts)
         judge_origin(request.headers, origins)
-        headers = Headers()
-        headers.add_trusted("Upgrade", "websocket")
-        headers.add_trusted("Connection", "Upgrade")
-        headers.add_trusted("Sec-WebSocket-Accept", accept_key(key))
+        headers = _agreement(key)
         select = select_subprotocol or _prefer(subprotocols or ())
         _answer_subprotocol(request.headers, headers, select, connection)
         _answer_extensions(request.headers, headers, extensions)
@@ -228,6 +225,15 @@ def accept(
     except InvalidHandshake as problem:
         raise refuse(problem, request.method) from problem
     return Response(101, "Switching Protocols", headers)
+
+
+def _agreement(key: str) -> Headers:
+    """The headers of every 101 (RFC 6455 4.2.2, item 5)."""
+    headers = Headers()
+    headers.add_trusted("Upgrade", "websocket")
+    headers.add_trusted("Connection", "Upgrade")
+    headers.add_trusted("Sec-WebSocket-Accept", accept_key(key))
+    return headers
 
 
 def _judge(request: Request) -> str:
@@ -327,21 +333,27 @@ def make_request(
     headers["Connection"] = "Upgrade"
     headers["Sec-WebSocket-Key"] = key
     headers["Sec-WebSocket-Version"] = "13"
-    if origin is not None:
-        headers["Origin"] = origin
-    if extensions is not None:
-        headers["Sec-WebSocket-Extensions"] = extensions
     if subprotocols:
         check_subprotocols(subprotocols)
         headers["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
-    if uri.username is not None:
-        # RFC 7617 2.
-        credentials = f"{uri.username}:{uri.password or ''}".encode()
-        headers["Authorization"] = f"Basic {b64encode(credentials).decode()}"
+    optional = {
+        "Origin": origin,
+        "Sec-WebSocket-Extensions": extensions,
+        "Authorization": _basic(uri),
+    }
+    headers.update({name: value for name, value in optional.items() if value is not None})
     _add_callers(headers, Headers(additional_headers or ()))
     if user_agent_header is not None and "User-Agent" not in headers:
         headers["User-Agent"] = user_agent_header
     return Request(uri.resource, headers)
+
+
+def _basic(uri: URI) -> str | None:
+    """The credentials in a URI as RFC 7617 2 sends them."""
+    if uri.username is None:
+        return None
+    credentials = f"{uri.username}:{uri.password or ''}".encode()
+    return f"Basic {b64encode(credentials).decode()}"
 
 
 def _add_callers(headers: Headers, additional: Headers) -> None:

@@ -3,12 +3,12 @@ import cython
 
 from longlink.native.kernel cimport Buffer
 
+cdef int CONTROL
 cdef int FIN
 cdef unsigned int LENGTH_16
 cdef int MASKED
 cdef tuple FIRST_OCTET
 
-cdef int _CONTROL
 cdef int _TEXT
 cdef int _INCOMPLETE
 
@@ -21,7 +21,7 @@ cdef class Reader:
     cdef int utf8
     cdef unsigned int key
     cdef unsigned int key_offset
-    cdef readonly Py_ssize_t budget
+    cdef public Py_ssize_t budget
     cdef readonly Py_ssize_t max_size
     cdef readonly Py_ssize_t max_fragments
     cdef Py_ssize_t fragments
@@ -36,13 +36,22 @@ cdef class Reader:
     @cython.locals(position=Py_ssize_t, after=Py_ssize_t)
     cpdef Py_ssize_t feed(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -2
     @cython.locals(
-        first=int, opcode=int, second=int, length="unsigned long long", cursor=Py_ssize_t,
+        first=int, opcode=int, second=int, length=Py_ssize_t, cursor=Py_ssize_t,
         key="unsigned int",
     )
     cdef Py_ssize_t _frame(self, Buffer buffer, Py_ssize_t at, Py_ssize_t stop) except -2
+    @cython.locals(opcode=int, flaw=tuple)
+    cdef bint _begins(self, int first) except -1
     cdef str _disorder(self, int opcode)
+    @cython.locals(
+        cursor=Py_ssize_t, octet="unsigned long long", least="unsigned long long",
+        most="unsigned long long",
+    )
+    cdef Py_ssize_t _extended(
+        self, Buffer buffer, Py_ssize_t start, Py_ssize_t end, Py_ssize_t stop
+    ) except -2
     @cython.locals(size=Py_ssize_t, room="unsigned long long")
-    cdef bint _fits(self, int opcode, unsigned long long length) except -1
+    cdef bint _fits(self, unsigned long long length) except -1
     @cython.locals(end=Py_ssize_t)
     cdef Py_ssize_t _control(
         self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop, int opcode, Py_ssize_t length,
@@ -61,3 +70,4 @@ cdef class Reader:
     @cython.locals(body=Buffer, opcode=int, utf8=int)
     cdef void _finish(self) except *
     cdef Py_ssize_t _violate(self, int code, str section, str reason, Py_ssize_t position) except -2
+    cdef _deafen(self)

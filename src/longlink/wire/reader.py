@@ -7,22 +7,22 @@ construction when it did not arrive whole (`body`, one growing buffer however ma
 fragments). A message that arrives whole is copied once, while it is unmasked.
 
 Every rule is judged at the first octet that shows it is broken, and every size before
-anything is allocated for it. After a violation the reader is deaf: it consumes and
-ignores. What happens comes out through three hooks that subclasses override; they must
-not raise: `on_message`, `on_control`, `on_violation`.
+anything is allocated for it; so an extended length is judged octet by octet. Only what a
+control frame carries is judged whole: it is short. After a violation the reader is deaf:
+it consumes and ignores, and holds nothing. What happens comes out through three hooks that
+subclasses override; they must not raise: `on_message`, `on_control`, `on_violation`.
 """
 
 from __future__ import annotations
 
 from ..native.kernel import Buffer
-from .frame import FIN, FIRST_OCTET, LENGTH_16, MASKED, CloseCode, Opcode
+from .frame import CONTROL, FIN, FIRST_OCTET, LENGTH_16, MASKED, CloseCode
 
 # `feed` may write this many octets in front of `start`: what was held from last time,
 # which is at most frame.MAX_HELD.
 HEADROOM = 256
 UNLIMITED = 2**62
 
-_CONTROL = 0x8  # opcodes from here up are control frames
 _TEXT = 0x1
 _INCOMPLETE = -1
 
@@ -91,7 +91,7 @@ class Reader:
         the rest later. `start` must leave HEADROOM octets in front; they and the octets
         fed are overwritten. Cost: no allocation but for messages delivered.
         """
-        if self.budget <= 0:
+        if self.budget <= 0 and not self.deaf:
             return start
         position = start
         if self.held is not None:
@@ -114,31 +114,27 @@ class Reader:
     def _frame(self, buffer: Buffer, at: int, stop: int) -> int:
         """Judge the header at `at`: the position after what was processed, or _INCOMPLETE."""
         first = buffer.at(at)
-        opcode = first & 0x0F
-        if FIRST_OCTET[first]:
-            return self._violate(CloseCode.PROTOCOL_ERROR, "5.2", FIRST_OCTET[first], stop)
-        if opcode < _CONTROL and (opcode == 0) == (self.opcode == 0):
-            return self._violate(CloseCode.PROTOCOL_ERROR, "5.4", self._disorder(opcode), stop)
+        if not self._begins(first):
+            return stop
         if stop - at < 2:
             return _INCOMPLETE
+        opcode = first & 0x0F
         second = buffer.at(at + 1)
         if ((second & MASKED) != 0) != self.masked:
             reason = "unmasked frame from a client" if self.masked else "masked frame from a server"
             return self._violate(CloseCode.PROTOCOL_ERROR, "5.1", reason, stop)
         length = second & 0x7F
         cursor = at + 2
-        if length >= LENGTH_16:
-            if opcode >= _CONTROL:
+        if opcode >= CONTROL:
+            if length >= LENGTH_16:
                 reason = "control frame with more than 125 octets"
                 return self._violate(CloseCode.PROTOCOL_ERROR, "5.5", reason, stop)
+        elif length >= LENGTH_16:
             cursor += 2 if length == LENGTH_16 else 8
-            if cursor > stop:
-                return _INCOMPLETE
-            length = buffer.u16(cursor - 2) if length == LENGTH_16 else buffer.u64(cursor - 8)
-            if length >> 63 or length < LENGTH_16 or (cursor == at + 10 and length < 65536):
-                reason = f"length {length} has its top bit set or is not minimally encoded"
-                return self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason, stop)
-        if opcode < _CONTROL and not self._fits(opcode, length):
+            length = self._extended(buffer, at + 2, cursor, stop)
+            if length == _INCOMPLETE:
+                return stop if self.deaf else _INCOMPLETE
+        elif not self._fits(length):
             return stop
         key = 0
         if self.masked:
@@ -146,25 +142,63 @@ class Reader:
                 return _INCOMPLETE
             key = buffer.u32(cursor)
             cursor += 4
-        if opcode >= _CONTROL:
+        if opcode >= CONTROL:
             return self._control(buffer, cursor, stop, opcode, length, key)
         return self._data(buffer, cursor, stop, first, length, key)
+
+    def _begins(self, first: int) -> bool:
+        """Whether a frame may begin with this octet, here."""
+        opcode = first & 0x0F
+        flaw = FIRST_OCTET[first]
+        if flaw is not None:
+            self._violate(CloseCode.PROTOCOL_ERROR, flaw[0], flaw[1], 0)
+        elif opcode >= CONTROL:
+            return True
+        elif (opcode == 0) == (self.opcode == 0):
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.4", self._disorder(opcode), 0)
+        elif opcode == 0 and self.fragments >= self.max_fragments:
+            reason = f"message over the limit of {self.max_fragments} fragments (max_fragments)"
+            self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason, 0)
+        else:
+            return True
+        return False
 
     def _disorder(self, opcode: int) -> str:
         if opcode == 0:
             return "continuation frame with nothing to continue"
         return "new message inside a fragmented one"
 
-    def _fits(self, opcode: int, length: int) -> bool:
-        """Whether a data frame of `length` keeps its message within the limits (§10.4)."""
+    def _extended(self, buffer: Buffer, start: int, end: int, stop: int) -> int:
+        """The length in `buffer[start:end]`; _INCOMPLETE if it has not come whole or is wrong.
+
+        Octets that have not come yet may be anything: they make the length `least` to `most`.
+        """
+        least = most = 0
+        for cursor in range(start, end):
+            if cursor < stop:
+                octet = buffer.at(cursor)
+                least = least << 8 | octet
+                most = most << 8 | octet
+            else:
+                least = least << 8
+                most = most << 8 | 0xFF
+        if least >> 63:
+            reason = "length with its top bit set"
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason, 0)
+        elif most < (LENGTH_16 if end - start == 2 else 65536):
+            reason = "length that is not minimally encoded"
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason, 0)
+        elif self._fits(least) and end <= stop:
+            return least
+        return _INCOMPLETE
+
+    def _fits(self, length: int) -> bool:
+        """Whether a data frame of `length` keeps its message within max_size (§10.4)."""
         size = 0 if self.body is None else self.body.size
         room = self.max_size - size
-        if length > room:
-            reason = f"message over the limit of {self.max_size} bytes (max_size)"
-        elif opcode == 0 and self.fragments >= self.max_fragments:
-            reason = f"message over the limit of {self.max_fragments} fragments (max_fragments)"
-        else:
+        if length <= room:
             return True
+        reason = f"message over the limit of {self.max_size} bytes (max_size)"
         self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason, 0)
         return False
 
@@ -204,11 +238,15 @@ class Reader:
             if not self.muted:
                 self.on_message(buffer.unmasked(start, end, key))
             return
-        buffer.unmask(start, end, key)
-        if buffer.utf8(start, end, 0) != 0:
-            self._violate(CloseCode.INVALID_DATA, "8.1", "text that is not UTF-8", end)
-        elif not self.muted:
-            self.on_message(buffer.text(start, end))
+        if self.masked:
+            buffer.unmask(start, end, key)
+        try:
+            text = buffer.text(start, end)
+        except UnicodeDecodeError:
+            self._violate(CloseCode.INVALID_DATA, "8.1", "text that is not UTF-8", 0)
+            return
+        if not self.muted:
+            self.on_message(text)
 
     def _payload(self, buffer: Buffer, start: int, stop: int) -> int:
         """Move what has come of a frame's payload into the message under construction."""
@@ -245,8 +283,13 @@ class Reader:
 
     def _violate(self, code: int, section: str, reason: str, position: int) -> int:
         """Report a broken rule, once; from here on nothing is heard. Returns `position`."""
-        self.deaf = True
-        self.body = None
-        self.remaining = 0
+        self._deafen()
         self.on_violation(code, section, reason)
         return position
+
+    def _deafen(self) -> None:
+        """Hear nothing any more, and hold nothing."""
+        self.deaf = True
+        self.held = None
+        self.body = None
+        self.remaining = 0

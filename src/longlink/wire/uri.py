@@ -130,6 +130,9 @@ def _place(uri: str, text: str) -> tuple[str, int | None]:
 
 
 def _idna(uri: str, name: str) -> str:
+    # RFC 1035 2.3.4. The codec is slow, and longer names cannot be looked up.
+    if len(name) > 255:
+        raise InvalidURI(uri, "host is longer than 255 characters")
     try:
         encoded = name.encode("idna").decode("ascii")
     except UnicodeError:

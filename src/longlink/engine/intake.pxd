@@ -1,0 +1,42 @@
+# C types for intake.py; cimported by session.pxd.
+import cython
+
+from longlink.engine.agenda cimport Agenda
+from longlink.native.kernel cimport Buffer
+from longlink.wire.endpoint cimport Endpoint
+
+cdef int HEADROOM
+cdef Py_ssize_t FRAMES_PER_TURN
+cdef int _CONNECTING
+
+cdef class Intake(Endpoint):
+    cdef readonly object limits
+    cdef readonly Agenda agenda
+    cdef readonly bytearray head
+    cdef readonly Buffer backlog
+    cdef Py_ssize_t backlog_from
+    cdef Py_ssize_t backlog_to
+    cdef bint gathering
+    cdef readonly bint paused
+    cdef readonly bint parked
+    cdef readonly bint lingering
+    cdef readonly double last_received
+
+    cpdef arrived(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
+    cpdef proceed(self)
+    @cython.locals(position=Py_ssize_t)
+    cdef _share(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
+    cdef _keep(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
+    cpdef bytes _unread(self)
+    cdef _read_on(self)
+    cpdef pause(self)
+    cpdef resume(self)
+    @cython.locals(head=bytearray, known=Py_ssize_t, end=Py_ssize_t)
+    cdef Py_ssize_t _gather(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -1
+    cpdef read_head(self)
+    cpdef read_body(self)
+    cdef _read_more(self)
+    cpdef on_head(self, bytes head)
+    cpdef on_body(self, bytes data)
+    cpdef park(self)
+    cpdef unpark(self)

@@ -1,0 +1,201 @@
+"""What comes in: shares of a turn, octets kept for later, the head of the opening handshake.
+
+Theory of operation. The carrier brings octets to `arrived`. Before the opening handshake is
+over they collect in `head` as they came; nothing is parsed and no buffer is set up. Octets
+that cannot be processed yet (the share of this turn is used up, or the receiver does not
+read) wait in `backlog`, and reading stops until they are used up.
+"""
+
+from __future__ import annotations
+
+from ..errors import InvalidHandshake
+from ..limits import Limits
+from ..native.kernel import Buffer, masking_key
+from ..wire.endpoint import Endpoint, Phase
+from ..wire.header import head_end
+from ..wire.reader import HEADROOM
+from .agenda import Agenda
+
+FRAMES_PER_TURN = 256  # one connection's share, so that a flooder starves nobody
+
+_CONNECTING = Phase.CONNECTING
+
+
+class Intake(Endpoint):
+    """An endpoint that is fed in shares, and can be told to wait."""
+
+    __slots__ = (
+        "agenda",
+        "backlog",
+        "backlog_from",
+        "backlog_to",
+        "gathering",
+        "head",
+        "last_received",
+        "limits",
+        "lingering",
+        "parked",
+        "paused",
+    )
+
+    def __init__(self, client: bool, limits: Limits, agenda: Agenda) -> None:
+        Endpoint.__init__(
+            self,
+            client,
+            masking_key,
+            limits.max_size,
+            limits.max_fragments,
+            limits.max_control_rate,
+            limits.max_control_burst,
+        )
+        self.limits = limits
+        self.agenda = agenda
+        self.now = agenda.now
+        self.head: bytearray | None = None
+        self.gathering = False  # a refusal's body is being collected
+        self.backlog: Buffer | None = None
+        self.backlog_from = 0
+        self.backlog_to = 0
+        self.paused = False  # the receiver does not want more messages
+        self.parked = False  # the carrier was told not to read
+        self.lingering = False  # our side of TCP is closed; input is thrown away
+        self.last_received = 0.0
+
+    # Octets in, from the carrier.
+
+    def arrived(self, buffer: Buffer, start: int, stop: int) -> None:
+        """Octets `buffer[start:stop]` came; HEADROOM in front of them may be overwritten."""
+        self.now = self.agenda.now
+        self.last_received = self.now
+        if self.lingering:
+            return
+        if self.phase == _CONNECTING and not self.paused:
+            start = self._gather(buffer, start, stop)
+            if start == stop:
+                return
+        if self.paused or self.phase == _CONNECTING or self.backlog is not None:
+            self._keep(buffer, start, stop)
+        else:
+            self._share(buffer, start, stop)
+
+    def proceed(self) -> None:
+        """Process this turn's share of the octets in hand."""
+        backlog = self.backlog
+        if backlog is None or self.paused or self.phase == _CONNECTING:
+            return
+        self.backlog = None
+        self._share(backlog, self.backlog_from, self.backlog_to)
+        if self.backlog is None:
+            self._read_on()
+
+    def _share(self, buffer: Buffer, start: int, stop: int) -> None:
+        self.budget = FRAMES_PER_TURN
+        position = self.feed(buffer, start, stop)
+        if position < stop:
+            self._keep(buffer, position, stop)
+            if not self.paused:
+                self.agenda.add_again(self)
+
+    def _keep(self, buffer: Buffer, start: int, stop: int) -> None:
+        """Hold on to octets for later, and read no more until they are used up."""
+        if buffer is self.agenda.buffer or self.backlog is not None:
+            octets = self._unread() + buffer.copy(start, stop)
+            buffer = Buffer(HEADROOM + len(octets))
+            start, stop = HEADROOM, HEADROOM + len(octets)
+            buffer.put(start, octets)
+        self.backlog, self.backlog_from, self.backlog_to = buffer, start, stop
+        if not self.parked:
+            self.parked = True
+            self.park()
+
+    def _unread(self) -> bytes:
+        """A copy of the octets in hand."""
+        if self.backlog is None:
+            return b""
+        return self.backlog.copy(self.backlog_from, self.backlog_to)
+
+    def _read_on(self) -> None:
+        if self.parked and self.backlog is None and not self.paused:
+            self.parked = False
+            self.unpark()
+
+    # Flow control.
+
+    def pause(self) -> None:
+        """Deliver no message until `resume`; at most the one in hand was too many."""
+        self.paused = True
+        self.budget = 0
+        if not self.parked:
+            self.parked = True
+            self.park()
+
+    def resume(self) -> None:
+        """Deliver messages again, from the next turn on."""
+        if self.paused:
+            self.paused = False
+            if self.backlog is not None:
+                self.agenda.add_again(self)
+            else:
+                self._read_on()
+
+    # The opening handshake's head.
+
+    def _gather(self, buffer: Buffer, start: int, stop: int) -> int:
+        """Collect the peer's head; returns where it ended, `stop` when it did not."""
+        if self.gathering:
+            self.on_body(buffer.copy(start, stop))
+            return stop
+        if self.head is None:
+            self.head = bytearray()
+        head = self.head
+        known = len(head)
+        head += buffer.copy(start, stop)
+        try:
+            end = head_end(
+                head, known, max_head=self.limits.max_head, max_line=self.limits.max_line
+            )
+        except InvalidHandshake:
+            end = len(head)  # the receiver comes to the same verdict, and words it
+        if not end:
+            return stop
+        start += end - known
+        del head[end:]
+        complete = bytes(head)
+        self.head = None
+        self.paused = True  # what follows the head waits for the verdict
+        self.on_head(complete)
+        return start
+
+    def read_head(self) -> None:
+        """Collect another head: the one that came was an interim response (RFC 9110 §15.2)."""
+        self._read_more()
+
+    def read_body(self) -> None:
+        """Hand what follows the head to `on_body`, as it comes."""
+        self.gathering = True
+        self._read_more()
+
+    def _read_more(self) -> None:
+        self.paused = False
+        backlog = self.backlog
+        if backlog is not None:
+            self.backlog = None
+            self.arrived(backlog, self.backlog_from, self.backlog_to)
+        self._read_on()
+
+    # Hooks.
+
+    def on_head(self, head: bytes) -> None:
+        """The peer's part of the opening handshake is complete, or as long as it may get.
+        What follows waits until `resume`, `read_head` or `read_body`."""
+
+    def on_body(self, data: bytes) -> None:
+        """More of what follows the head, after `read_body`."""
+
+    # What the carrier does.
+
+    def park(self) -> None:
+        """Read no more."""
+
+    def unpark(self) -> None:
+        """Read again."""

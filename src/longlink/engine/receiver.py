@@ -1,0 +1,42 @@
+"""Whoever a session reports to: the way up, so that the engine imports nothing above it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..native.kernel import Source
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class Receiver(Source):
+    """Whoever a session reports to. Its methods must not raise."""
+
+    def on_head(self, session: Session, head: bytes) -> None:
+        """The peer's part of the opening handshake is complete, or as long as it may get:
+        call `welcome`, `refuse`, `read_body` or `hand_over`, now or later."""
+
+    def on_body(self, session: Session, data: bytes) -> None:
+        """More of what follows the head, after `read_body`."""
+
+    def on_overdue(self, session: Session) -> None:
+        """The opening handshake took longer than `open_timeout`."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """A message has arrived on an open connection."""
+
+    def on_pong(self, payload: bytes) -> None:
+        """A Pong has arrived."""
+
+    def on_congested(self) -> None:
+        """Output stays above the high-water mark though it was flushed."""
+
+    def on_drained(self) -> None:
+        """Output fell below the low-water mark."""
+
+    def on_closing(self) -> None:
+        """The connection is not open any more."""
+
+    def on_end(self) -> None:
+        """The connection is over; nothing follows."""
