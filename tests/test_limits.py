@@ -1,0 +1,141 @@
+"""Limits: written once, judged when given, named in errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from longlink.errors import LonglinkError, UnknownLimit
+from longlink.limits import Limits, describe
+
+FIELDS = {entry.name: entry for entry in dataclasses.fields(Limits)}
+OPTIONAL = sorted(name for name, entry in FIELDS.items() if "None" in str(entry.type))
+REQUIRED = sorted(set(FIELDS) - set(OPTIONAL))
+NUMBERS = sorted(set(FIELDS) - {"overflow"})
+
+
+def test_defaults() -> None:
+    """Those of `websockets` where it has the same name, those of the architecture elsewhere."""
+    assert dataclasses.asdict(Limits()) == {
+        "open_timeout": 10.0,
+        "ping_interval": 20.0,
+        "ping_timeout": 20.0,
+        "close_timeout": 10.0,
+        "stall_timeout": 10.0,
+        "max_size": 2**20,
+        "max_fragments": 1024,
+        "max_queue": 16,
+        "write_limit": 2**15,
+        "max_backlog": 2**20,
+        "overflow": "close",
+        "max_control_rate": 100,
+        "max_control_burst": 200,
+        "max_head": 16384,
+        "max_line": 8192,
+        "max_headers": 100,
+        "max_connections": None,
+    }
+
+
+def test_every_limit_says_what_it_does() -> None:
+    """Flags, variables and docstrings are made of this: one line each, no full stop."""
+    for entry in FIELDS.values():
+        assert set(entry.metadata) == {"unit", "help"}
+        assert re.fullmatch(r"[a-z][a-z ]*", entry.metadata["unit"])
+        assert re.fullmatch(r"[a-z][^\n]*[^.\n]", entry.metadata["help"])
+
+
+def test_the_description_has_a_line_for_each() -> None:
+    lines = describe().splitlines()
+    assert [line.split(" = ")[0] for line in lines] == list(FIELDS)
+    assert "max_size = 1048576 (bytes): largest message accepted" in describe()
+
+
+def test_which_can_be_switched_off() -> None:
+    """A limit without which one peer could exhaust a server before it was welcome has no off."""
+    assert {"max_head", "max_line", "max_headers", "write_limit", "overflow"} <= set(REQUIRED)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_none_switches_off_what_allows_it(name: str) -> None:
+    assert getattr(Limits(**{name: None}), name) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(set(REQUIRED) - {"overflow"}))
+def test_none_is_refused_elsewhere(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} cannot be switched off$"):
+        Limits(**{name: None})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), float("-inf")])
+def test_a_limit_is_greater_than_nothing(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be "):
+        Limits(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["10", True, False, b"1", [1], 1j])
+def test_a_limit_is_a_number(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be "):
+        Limits(**{name: value})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_smallest_of_each(name: str) -> None:
+    assert getattr(Limits(**{name: 1}), name) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["close", "drop"])
+def test_policies_of_overflow(value: str) -> None:
+    assert Limits.of({"overflow": value}).overflow == value
+
+
+@pytest.mark.parametrize("value", ["", "CLOSE", None, 1, True, "block"])
+def test_no_other_policy(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^overflow must be 'close' or 'drop', not "):
+        Limits(overflow=value)
+
+
+def test_limits_do_not_change() -> None:
+    limits = Limits()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        limits.max_size = 5  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        limits.max_sizes = 5  # type: ignore[attr-defined]
+    assert dataclasses.replace(limits, max_size=5) == Limits(max_size=5)
+
+
+def test_of_what_a_caller_gave() -> None:
+    assert Limits.of({}) == Limits()
+    assert Limits.of({"max_size": 10, "ping_interval": None}) == Limits(
+        max_size=10, ping_interval=None
+    )
+    with pytest.raises(ValueError, match="max_size must be"):
+        Limits.of({"max_size": -1})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("max_sise", "did you mean 'max_size'?"),
+        ("ping_intervall", "did you mean 'ping_interval'?"),
+        ("maxsize", "did you mean 'max_size'?"),
+        ("zzz", "known: open_timeout, ping_interval,"),
+    ],
+)
+def test_an_unknown_name_is_told_what_was_meant(name: str, hint: str) -> None:
+    """It is a TypeError as for any function that was given a keyword it does not have."""
+    with pytest.raises(UnknownLimit, match=f"^unknown keyword or limit '{name}'; ") as caught:
+        Limits.of({name: 1})
+    assert hint in str(caught.value)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, LonglinkError)
+
+
+def test_those_of_a_head() -> None:
+    limits = Limits(max_head=3, max_line=2, max_headers=1)
+    assert limits.of_head() == {"max_head": 3, "max_line": 2, "max_headers": 1}
