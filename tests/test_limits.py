@@ -139,3 +139,19 @@ def test_an_unknown_name_is_told_what_was_meant(name: str, hint: str) -> None:
 def test_those_of_a_head() -> None:
     limits = Limits(max_head=3, max_line=2, max_headers=1)
     assert limits.of_head() == {"max_head": 3, "max_line": 2, "max_headers": 1}
+WHOLE = sorted(name for name, entry in FIELDS.items() if "int" in str(entry.type))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("value", [1.5, 2.0, float("inf")])
+def test_what_is_counted_is_a_whole_number(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be a whole number, not "):
+        Limits(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [2**62 + 1, 2**70])
+def test_a_limit_fits_into_a_register(name: str, value: int) -> None:
+    assert getattr(Limits(**{name: 2**62}), name) == 2**62  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=rf"^{name} must be greater than 0 and at most 2\*\*62"):
+        Limits(**{name: value})  # type: ignore[arg-type]

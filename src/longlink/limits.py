@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 from .errors import UnknownLimit
 
+# The largest number that is safe to add to in C.
+_MOST = 2**62
+
 
 def _limit(default: Any, unit: str, text: str) -> Any:
     return field(default=default, metadata={"unit": unit, "help": text})
@@ -64,12 +67,14 @@ class Limits:
     )
     max_headers: int = _limit(100, "headers", "most headers in an HTTP head; more is answered 431")
     max_connections: int | None = _limit(
-        None, "connections", "most connections at once, more are answered 503; default: descriptors - 64"
+        None,
+        "connections",
+        "most connections at once, more are answered 503; default: descriptors - 64",
     )
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            _judge(entry.name, getattr(self, entry.name), optional="None" in str(entry.type))
+            _judge(entry.name, getattr(self, entry.name), str(entry.type))
 
     def of_head(self) -> dict[str, int]:
         """Those that bound an HTTP head, as the parsers of heads take them."""
@@ -91,17 +96,20 @@ class Limits:
         return cls(**given)
 
 
-def _judge(name: str, value: Any, *, optional: bool) -> None:
+def _judge(name: str, value: Any, kind: str) -> None:
+    """Raise ValueError unless `value` fits the annotation `kind`, and a C integer."""
     if name == "overflow":
         if value not in ("close", "drop"):
             raise ValueError(f"overflow must be 'close' or 'drop', not {value!r}")
     elif value is None:
-        if not optional:
+        if "None" not in kind:
             raise ValueError(f"{name} cannot be switched off")
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} must be a number, not {value!r}")
-    elif not value > 0:  # NaN, too
-        raise ValueError(f"{name} must be greater than 0, not {value!r}")
+    elif "int" in kind and not isinstance(value, int):
+        raise ValueError(f"{name} must be a whole number, not {value!r}")
+    elif not 0 < value <= _MOST:  # NaN, too
+        raise ValueError(f"{name} must be greater than 0 and at most 2**62, not {value!r}")
 
 
 def describe() -> str:

@@ -36,14 +36,13 @@ def fails(stream: bytes, code: int, section: str, at: int, **options: Any) -> st
 
     Returns the reason that was given.
     """
-    for tail in (b"", ping(b"after") + text("after")):
-        outcome = converse(stream + tail, **options)
-        ((found, where, reason),) = outcome.of("violation")
-        assert (found, where) == (code, section)
-        assert "after" not in outcome.messages
-        assert outcome.sent[-1][0] == FIN | CLOSE
-        assert outcome.sent[-1][1][:2] == code.to_bytes(2, "big")  # §7.1.7
-        assert outcome.close_rcvd is None
+    outcome = converse(stream + ping(b"after") + text("after"), **options)
+    ((found, where, reason),) = outcome.of("violation")
+    assert (found, where) == (code, section)
+    assert "after" not in outcome.messages
+    assert outcome.sent[-1][0] == FIN | CLOSE
+    assert outcome.sent[-1][1][:2] == code.to_bytes(2, "big")  # §7.1.7
+    assert outcome.close_rcvd is None
     assert noticed_at(stream, **options) == at
     return str(reason)
 

@@ -112,7 +112,7 @@ def _table() -> dict[tuple[Phase, Event], tuple[Phase, Action]]:
     }
 
 
-# The four missing rows cannot happen: nothing is read as a frame before OPENED, and a
+# The five missing rows cannot happen: nothing is read as a frame before OPENED, and a
 # connection opens once.
 TRANSITIONS = _table()
 
@@ -276,7 +276,7 @@ class Endpoint(Reader):
     def on_control(self, opcode: int, payload: bytes) -> None:
         if self.control_rate and not self._within_rate():
             limit = f"{self.control_rate} control frames a second"
-            self._violate(CloseCode.POLICY_VIOLATION, "7.4.1", f"more than {limit}", 0)
+            self._violate(CloseCode.POLICY_VIOLATION, "7.4.1", f"more than {limit}")
         elif opcode == _PING:
             self._answer(payload)
         elif opcode == _PONG:
@@ -314,10 +314,10 @@ class Endpoint(Reader):
             close = parse_close(payload)
         except UnicodeDecodeError:
             reason = "close reason that is not UTF-8"
-            self._violate(CloseCode.INVALID_DATA, "8.1", reason, 0)
+            self._violate(CloseCode.INVALID_DATA, "8.1", reason)
             return
         if isinstance(close, str):
-            self._violate(CloseCode.PROTOCOL_ERROR, "7.4", close, 0)
+            self._violate(CloseCode.PROTOCOL_ERROR, "7.4", close)
             return
         self._deafen()  # nothing counts after their Close (§5.5.1)
         self.close_rcvd = close

@@ -29,7 +29,6 @@ class Opcode(enum.IntEnum):
 
 
 FIN = 0x80
-RSV1 = 0x40
 CONTROL = 0x08  # this bit of a first octet is set in control frames alone (§5.5)
 MASKED = 0x80
 LENGTH_16 = 126  # the 7-bit length that says: two octets of length follow

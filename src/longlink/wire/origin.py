@@ -28,8 +28,10 @@ class SameHost(enum.Enum):
 SAME_HOST: Final = SameHost.SAME_HOST
 
 # Who may open a connection: pages of the host that is asked, anybody (None), or those listed;
-# None in a list stands for clients that send no Origin, which only browsers must send.
-Origins: TypeAlias = SameHost | Sequence[str | re.Pattern[str] | None] | None
+# None in a list stands for clients that send no Origin, which only browsers must send, and
+# SAME_HOST in a list for what it means alone.
+Allowed: TypeAlias = SameHost | str | re.Pattern[str] | None
+Origins: TypeAlias = SameHost | Sequence[Allowed] | None
 
 
 def check_origins(origins: Origins) -> None:
@@ -39,8 +41,10 @@ def check_origins(origins: Origins) -> None:
     if isinstance(origins, str):
         raise TypeError(f"origins is {shorten(origins)}, expected a list")
     for origin in origins:
-        if not (origin is None or isinstance(origin, (str, re.Pattern))):
-            raise TypeError(f"origin {shorten(origin)} is not a string, a pattern or None")
+        if not (origin is None or isinstance(origin, (str, re.Pattern, SameHost))):
+            raise TypeError(
+                f"origin {shorten(origin)} is not a string, a pattern, SAME_HOST or None"
+            )
 
 
 def check_hosts(hosts: Collection[str] | None) -> None:
@@ -76,19 +80,23 @@ def judge_origin(headers: Headers, origins: Origins) -> None:
     if origins is None:
         return
     if isinstance(origins, SameHost):
-        if origin is None:
-            return
-        host = _origin_host(origin)
-        if host is None or host != _host_of(headers.only("Host")):
+        if not _fits(origin, origins, headers):
             raise InvalidOrigin(origin, "a page of the same host")
-    elif not any(_fits(origin, allowed) for allowed in origins):
+    elif not any(_fits(origin, allowed, headers) for allowed in origins):
         raise InvalidOrigin(origin, "one of those allowed")
 
 
-def _fits(origin: str | None, allowed: str | re.Pattern[str] | None) -> bool:
+def _fits(origin: str | None, allowed: Allowed, headers: Headers) -> bool:
+    if isinstance(allowed, SameHost):
+        return origin is None or _is_same_host(origin, headers)
     if isinstance(allowed, re.Pattern):
         return origin is not None and allowed.fullmatch(origin) is not None
     return origin == allowed
+
+
+def _is_same_host(origin: str, headers: Headers) -> bool:
+    host = _origin_host(origin)
+    return host is not None and host == _host_of(headers.only("Host"))
 
 
 def _host_of(authority: str | None) -> str | None:

@@ -69,5 +69,5 @@ cdef class Reader:
     cdef Py_ssize_t _payload(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -2
     @cython.locals(body=Buffer, opcode=int, utf8=int)
     cdef void _finish(self) except *
-    cdef Py_ssize_t _violate(self, int code, str section, str reason, Py_ssize_t position) except -2
+    cdef _violate(self, int code, str section, str reason)
     cdef _deafen(self)

@@ -25,6 +25,7 @@ UNLIMITED = 2**62
 
 _TEXT = 0x1
 _INCOMPLETE = -1
+_NOT_TEXT = "text that is not UTF-8"
 
 
 class Reader:
@@ -122,13 +123,15 @@ class Reader:
         second = buffer.at(at + 1)
         if ((second & MASKED) != 0) != self.masked:
             reason = "unmasked frame from a client" if self.masked else "masked frame from a server"
-            return self._violate(CloseCode.PROTOCOL_ERROR, "5.1", reason, stop)
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.1", reason)
+            return stop
         length = second & 0x7F
         cursor = at + 2
         if opcode >= CONTROL:
             if length >= LENGTH_16:
                 reason = "control frame with more than 125 octets"
-                return self._violate(CloseCode.PROTOCOL_ERROR, "5.5", reason, stop)
+                self._violate(CloseCode.PROTOCOL_ERROR, "5.5", reason)
+                return stop
         elif length >= LENGTH_16:
             cursor += 2 if length == LENGTH_16 else 8
             length = self._extended(buffer, at + 2, cursor, stop)
@@ -151,14 +154,14 @@ class Reader:
         opcode = first & 0x0F
         flaw = FIRST_OCTET[first]
         if flaw is not None:
-            self._violate(CloseCode.PROTOCOL_ERROR, flaw[0], flaw[1], 0)
+            self._violate(CloseCode.PROTOCOL_ERROR, flaw[0], flaw[1])
         elif opcode >= CONTROL:
             return True
         elif (opcode == 0) == (self.opcode == 0):
-            self._violate(CloseCode.PROTOCOL_ERROR, "5.4", self._disorder(opcode), 0)
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.4", self._disorder(opcode))
         elif opcode == 0 and self.fragments >= self.max_fragments:
             reason = f"message over the limit of {self.max_fragments} fragments (max_fragments)"
-            self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason, 0)
+            self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
         else:
             return True
         return False
@@ -184,10 +187,10 @@ class Reader:
                 most = most << 8 | 0xFF
         if least >> 63:
             reason = "length with its top bit set"
-            self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason, 0)
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason)
         elif most < (LENGTH_16 if end - start == 2 else 65536):
             reason = "length that is not minimally encoded"
-            self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason, 0)
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason)
         elif self._fits(least) and end <= stop:
             return least
         return _INCOMPLETE
@@ -199,7 +202,7 @@ class Reader:
         if length <= room:
             return True
         reason = f"message over the limit of {self.max_size} bytes (max_size)"
-        self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason, 0)
+        self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
         return False
 
     def _control(
@@ -243,7 +246,7 @@ class Reader:
         try:
             text = buffer.text(start, end)
         except UnicodeDecodeError:
-            self._violate(CloseCode.INVALID_DATA, "8.1", "text that is not UTF-8", 0)
+            self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
             return
         if not self.muted:
             self.on_message(text)
@@ -260,7 +263,8 @@ class Reader:
         if self.opcode == _TEXT:
             self.utf8 = body.utf8(body.size - length, body.size, self.utf8)
             if self.utf8 < 0:
-                return self._violate(CloseCode.INVALID_DATA, "8.1", "text that is not UTF-8", stop)
+                self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
+                return stop
         if self.remaining == 0 and self.final:
             self._finish()
         return start + length
@@ -272,8 +276,7 @@ class Reader:
         self.opcode = 0
         self.utf8 = 0
         if utf8 != 0:
-            reason = "text that ends inside a character"
-            self._violate(CloseCode.INVALID_DATA, "8.1", reason, 0)
+            self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
         elif self.muted:
             return
         elif opcode == _TEXT:
@@ -281,15 +284,13 @@ class Reader:
         else:
             self.on_message(b"" if body is None else body.copy(0, body.size))
 
-    def _violate(self, code: int, section: str, reason: str, position: int) -> int:
-        """Report a broken rule, once; from here on nothing is heard. Returns `position`."""
+    def _violate(self, code: int, section: str, reason: str) -> None:
+        """Report a broken rule, once; from here on nothing is heard."""
         self._deafen()
         self.on_violation(code, section, reason)
-        return position
 
     def _deafen(self) -> None:
         """Hear nothing any more, and hold nothing."""
         self.deaf = True
         self.held = None
         self.body = None
-        self.remaining = 0

@@ -1,0 +1,36 @@
+"""`longlink` and `python -m longlink`: everything but the version needs longlink[server]."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from .server.version import version_line
+
+# What the extra brings and the product imports.
+EXTRA = frozenset({"click", "httptools", "prompt_toolkit", "starlette", "uvicorn"})
+BAD_USAGE = 2
+INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        print(version_line())
+        return 0
+    try:
+        code: int = importlib.import_module("longlink.server.cli").main(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        hint = "pip install 'longlink[server]'"
+        print(f"longlink: {error.name} is not installed: {hint}", file=sys.stderr)
+        return BAD_USAGE
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The options of `longlink serve`, each written once: default, type, meaning.
+
+`cli.py` makes a flag and an environment variable out of every field here and of every field of
+`longlink.limits.Limits`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from .. import Limits
+
+# As browsers write it: lower case, nothing after the port.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+|\*")
+
+
+def _option(default: Any, text: str, **judged: Any) -> Any:
+    return field(default=default, metadata={"help": text, **judged})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What one server is asked to do. Field metadata: help, unit; minimum and maximum."""
+
+    host: str = _option("127.0.0.1", "bind to this host: a name, IPv4 or IPv6 address")
+    port: int = _option(
+        8008,
+        "bind to this port; 0 picks one that is free",
+        minimum=0,
+        maximum=65535,
+    )
+    uds: str | None = _option(
+        None, "bind to a UNIX domain socket at this path instead of host and port"
+    )
+    backlog: int = _option(
+        2048, "connections that the system may hold until they are accepted", minimum=1
+    )
+    origin: tuple[str, ...] = _option(
+        (),
+        "accept pages of this origin, for example https://example.com, beside those of the same"
+        " host; may be given several times, in the environment separated by blanks; * accepts"
+        " pages of any origin",
+    )
+    allow_host: tuple[str, ...] = _option(
+        (),
+        "answer WebSockets under this name only, and under localhost; may be given several times;"
+        " default: under any name. Keeps out pages that made their own name point here",
+    )
+    echo: bool = _option(False, "answer only the one who sent, instead of everybody")
+    max_file: int | None = _option(2**26, "largest file that /file sends", unit="bytes", minimum=1)
+    shutdown_timeout: float = _option(
+        5.0,
+        "time for everybody to say goodbye before the server exits",
+        unit="seconds",
+        minimum=0,
+    )
+    loop: Literal["auto", "asyncio", "uvloop"] = _option(
+        "auto", "event loop; auto takes uvloop when it is installed"
+    )
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = _option(
+        "info", "least important lines that are logged"
+    )
+    use_colors: bool | None = _option(None, "colors in log lines; default: on a terminal")
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            _judge(entry.name, getattr(self, entry.name), entry.metadata)
+        for origin in self.origin:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"origin must look like https://example.com, not {origin!r}")
+
+
+def _judge(name: str, value: Any, rules: Mapping[str, Any]) -> None:
+    low, high = rules.get("minimum", -math.inf), rules.get("maximum", math.inf)
+    if isinstance(value, (int, float)) and not low <= value <= high:
+        limit = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{name} must be {limit}, not {value}")

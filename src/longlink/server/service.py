@@ -1,0 +1,173 @@
+"""One run of the server: listen, say where, serve until asked to stop, say goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from .. import CloseCode, Server, __version__, serve
+from ..api.version import FLAVOUR
+from .app import make_app
+from .config import Config
+from .console import Console, on_terminal
+from .door import ANY, choose_hosts, choose_origins, judge_path, select_form
+from .log import configure
+from .operator import Operator
+from .room import Room
+
+log = logging.getLogger("longlink.service")
+
+CANNOT_RUN = 2
+GOODBYE = "server is shutting down"
+CUT_S = 1.0  # what cutting everybody off may take
+UNCOMPILED = (
+    "longlink runs uncompiled, which is slower; installed where a C compiler is, it compiles itself"
+)
+
+
+class CannotRun(Exception):
+    """The server cannot start; the text says why, in one line."""
+
+
+class Stop:
+    """The wish to stop: asked once, everybody is said goodbye to; asked twice, nobody is."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurried = asyncio.Event()
+
+    def ask(self) -> None:
+        """Stop; when already stopping, stop now."""
+        if self.asked.is_set():
+            self.hurried.set()
+        self.asked.set()
+
+
+def run(config: Config) -> int:
+    """Serve until asked to stop; returns the exit code."""
+    configure(config.log_level, colors=config.use_colors)
+    try:
+        with asyncio.Runner(loop_factory=choose_loop(config.loop)) as runner:
+            runner.run(_serve(config))
+    except CannotRun as error:
+        print(f"longlink: {error}", file=sys.stderr)
+        return CANNOT_RUN
+    return 0
+
+
+def choose_loop(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """The factory of the event loop called `name`; raises CannotRun when it is not there."""
+    if name != "asyncio":
+        try:
+            factory: Callable[[], asyncio.AbstractEventLoop]
+            factory = importlib.import_module("uvloop").new_event_loop
+            return factory
+        except ModuleNotFoundError:
+            if name == "uvloop":
+                raise CannotRun("uvloop is not installed: pip install uvloop") from None
+    return asyncio.new_event_loop
+
+
+async def _serve(config: Config) -> None:
+    stop = Stop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+    room = Room(echo=config.echo)
+    server = await listen(config, room)
+    _announce(config, [listener.getsockname() for listener in server.sockets])
+    if on_terminal():
+        operator = Operator(room, max_file=config.max_file, quit=stop.ask)
+        room.listener = operator.hear
+        await _converse(Console(operator), stop)
+    await stop.asked.wait()
+    await _say_goodbye(server, room, stop, config.shutdown_timeout)
+    if config.uds is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(config.uds)
+
+
+async def listen(config: Config, room: Room) -> Server:
+    """A server that brings whoever connects into the room; raises CannotRun."""
+    where: dict[str, Any] = {"host": config.host, "port": config.port}
+    try:
+        return await serve(
+            **({"path": config.uds} if config.uds else where),
+            backlog=config.backlog,
+            origins=choose_origins(config.origin),
+            hosts=choose_hosts(config.allow_host),
+            process_request=judge_path,
+            select_subprotocol=select_form,
+            http=make_app(lambda: len(room.roster)),
+            on_open=room.join,
+            on_message=room.receive,
+            on_close=room.leave,
+            **asdict(config.limits),
+        )
+    except socket.gaierror as error:
+        raise CannotRun(f"cannot listen on {config.host}: {error.strerror}") from None
+    except (OSError, ImportError) as error:
+        raise CannotRun(getattr(error, "strerror", None) or str(error)) from None
+    except ValueError as error:  # a name that no resolver can be asked for
+        raise CannotRun(f"cannot listen on {config.host!r}: {error}") from None
+
+
+def _announce(config: Config, names: list[Any]) -> None:
+    place = f"unix:{config.uds}" if config.uds else address(config.host, names)
+    print(f"longlink {__version__} serving on {place}  (Ctrl-C stops)", flush=True)
+    if FLAVOUR == "uncompiled":
+        print(UNCOMPILED, file=sys.stderr)
+    if ANY in config.origin:
+        log.warning("--origin *: any page in any browser that reaches this server may talk")
+    if not config.uds and not all(is_loopback(name[0]) for name in names):
+        log.warning("listening beyond this machine: anybody who reaches it may talk")
+
+
+def address(host: str, names: list[Any]) -> str:
+    """The address to open in a browser on this machine, for what the sockets are bound to."""
+    bound, port = names[0][:2]
+    if ipaddress.ip_address(bound.partition("%")[0]).is_unspecified:
+        host = "::1" if ":" in bound else "127.0.0.1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def is_loopback(ip: str) -> bool:
+    """True when only this machine reaches the address."""
+    return ipaddress.ip_address(ip.partition("%")[0]).is_loopback
+
+
+async def _converse(console: Console, stop: Stop) -> None:
+    with console:
+        prompt = asyncio.create_task(console.run())
+        asked = asyncio.create_task(stop.asked.wait())
+        await asyncio.wait((prompt, asked), return_when=asyncio.FIRST_COMPLETED)
+        console.stop()
+        asked.cancel()
+        await prompt
+    stop.asked.set()
+
+
+async def _say_goodbye(server: Server, room: Room, stop: Stop, timeout: float) -> None:
+    log.info("stopping: saying goodbye to %d", len(room.roster))
+    room.close()
+    server.close(code=CloseCode.GOING_AWAY, reason=GOODBYE)
+    everybody = asyncio.create_task(server.wait_closed())
+    hurry = asyncio.create_task(stop.hurried.wait())
+    await asyncio.wait((everybody, hurry), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    if not everybody.done():
+        log.warning("%d did not say goodbye in time and were cut off", len(room.roster))
+        for connection in server.connections:
+            connection.session.abort()
+        await asyncio.wait((everybody,), timeout=CUT_S)
+    for task in (everybody, hurry):
+        task.cancel()
+    log.info("stopped")
