@@ -12,7 +12,8 @@ from typing import Any
 from ..engine.agenda import Agenda, agenda_of
 from ..engine.link import Link
 from ..engine.reactor import AVAILABLE, Reactor, reactor_of
-from ..engine.session import Receiver, Session
+from ..engine.receiver import Receiver
+from ..engine.session import Session
 from ..engine.stream import Carrier
 from ..errors import InvalidHandshake, InvalidMessage, InvalidStatus
 from ..limits import Limits, describe
@@ -20,6 +21,7 @@ from ..wire import uri as uris
 from ..wire.handshake import check_response, make_request, new_key
 from ..wire.header import HeadersLike
 from ..wire.response import Body, Response, parse_response
+from .callback import check_callback
 from .connection import Connection, MessageCallback
 from .version import USER_AGENT
 
@@ -43,8 +45,7 @@ class Opening(Receiver):
         self.callback = callback
         self.outcome = outcome
         self.request = b""
-        self.refusal: Response | None = None
-        self.body: Body | None = None
+        self.refused: tuple[Response, Body] | None = None
 
     def on_head(self, session: Session, head: bytes) -> None:
         try:
@@ -68,32 +69,34 @@ class Opening(Receiver):
             self.outcome.set_result(connection)
 
     def _refused(self, session: Session, response: Response) -> None:
-        self.refusal = response
-        self.body = Body(response, MAX_BODY)
-        if self.body.done:
-            self._give_up(session)
+        body = Body(response, MAX_BODY)
+        self.refused = response, body
+        if body.done:
+            session.abort()  # calls on_end
         else:
             session.read_body()
 
     def on_body(self, session: Session, data: bytes) -> None:
-        if self.body is not None and self.body.feed(data):
-            self._give_up(session)
-
-    def _give_up(self, session: Session) -> None:
-        assert self.refusal is not None
-        if self.body is not None:
-            self.refusal.body = self.body.content
-        self._failed(session, InvalidStatus(self.refusal))
+        if self.refused is not None and self.refused[1].feed(data):
+            session.abort()  # calls on_end
 
     def on_overdue(self, session: Session) -> None:
-        self._failed(session, TimeoutError("timed out during the opening handshake"))
+        self._failed(session, self.late())
+
+    def late(self) -> Exception:
+        """What to raise when `open_timeout` has passed."""
+        return self.refusal(TimeoutError("timed out during the opening handshake"))
+
+    def refusal(self, otherwise: Exception) -> Exception:
+        """What the server said, as far as it came, or `otherwise` when it said nothing."""
+        if self.refused is None:
+            return otherwise
+        response, body = self.refused
+        response.body = body.content
+        return InvalidStatus(response)
 
     def on_end(self) -> None:
-        """TCP ended before the answer was complete."""
-        if self.refusal is not None and self.body is not None:
-            self.refusal.body = self.body.content
-            self._settle(InvalidStatus(self.refusal))
-        self._settle(InvalidMessage("the server closed TCP before it answered"))
+        self._settle(self.refusal(InvalidMessage("the server closed TCP before it answered")))
 
     def _failed(self, session: Session, problem: Exception) -> None:
         self._settle(problem)
@@ -104,7 +107,7 @@ class Opening(Receiver):
             self.outcome.set_exception(problem)
 
 
-class connect:  # noqa: N801  used like a function, as in `websockets`
+class connect:
     """Connect to a server: `async with connect(uri) as ws`, or `ws = await connect(uri)`.
 
     Args:
@@ -144,6 +147,7 @@ class connect:  # noqa: N801  used like a function, as in `websockets`
         **limits: Any,
     ) -> None:
         self.uri = uris.parse(uri)
+        check_callback("on_message", on_message)
         self.on_message = on_message
         self.limits = Limits.of(limits)
         self.subprotocols = subprotocols
@@ -170,16 +174,30 @@ class connect:  # noqa: N801  used like a function, as in `websockets`
         ).serialize()
 
     async def _open(self) -> Connection:
-        async with asyncio.timeout(self.limits.open_timeout):
-            return await self._open_now()
-
-    async def _open_now(self) -> Connection:
         loop = asyncio.get_running_loop()
         agenda: Agenda = reactor_of(loop) if AVAILABLE else agenda_of(loop)
+        agenda.add_user()
+        clock = asyncio.timeout(self.limits.open_timeout)
+        opening = self._opening(loop.create_future())
+        try:
+            async with clock:
+                return await self._open_now(loop, agenda, opening)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise opening.late() from None
+        finally:
+            agenda.drop_user()
+
+    def _opening(self, outcome: asyncio.Future[Connection]) -> Opening:
         key = new_key(secrets.token_bytes(16))
-        outcome: asyncio.Future[Connection] = loop.create_future()
         opening = Opening(key, self.subprotocols, self.limits, self.on_message, outcome)
         opening.request = self._request(key)
+        return opening
+
+    async def _open_now(
+        self, loop: asyncio.AbstractEventLoop, agenda: Agenda, opening: Opening
+    ) -> Connection:
         session: Session
         if not self.uri.secure and isinstance(agenda, Reactor):
             sock = await self._connect(loop)
@@ -188,7 +206,7 @@ class connect:  # noqa: N801  used like a function, as in `websockets`
             session = await self._connect_stream(loop, opening, agenda)
         session.send_head(opening.request)
         try:
-            self.connection = await outcome
+            self.connection = await opening.outcome
         except BaseException:
             session.abort()
             raise

@@ -1,7 +1,8 @@
 # C types for connection.py; nobody cimports it.
 import cython
 
-from longlink.engine.session cimport Receiver, Session
+from longlink.engine.receiver cimport Receiver
+from longlink.engine.session cimport Session
 from longlink.native.kernel cimport Wait
 
 cdef int _CLOSED_OVER_THERE
@@ -13,6 +14,8 @@ cdef int _RECV_BYTES
 cdef int _NEXT
 cdef int _DRAIN
 cdef int _CLOSED
+cdef int _FLOW
+cdef int _TURN
 
 cdef class Connection(Receiver):
     cdef object __weakref__
@@ -29,13 +32,11 @@ cdef class Connection(Receiver):
     cdef bint full
     cdef Wait receiving
     cdef list parked
-    cdef object held
-    cdef Py_ssize_t held_bytes
-    cdef bint fragmenting
-    cdef dict pings
+    cdef object fragmented
+    cdef object pings
     cdef object _id
     cdef object _peer
-    cdef object _request
+    cdef public object asked
 
     @cython.locals(session=Session)
     cpdef send(self, message, text=*)
@@ -44,7 +45,6 @@ cdef class Connection(Receiver):
     cpdef bint publish(self, prepared) except -1
     @cython.locals(session=Session)
     cpdef _queue(self, int first, payload)
-    cpdef _release_held(self)
     cpdef _drain(self)
     cpdef recv(self, decode=*)
     @cython.locals(kind=int)
@@ -52,13 +52,11 @@ cdef class Connection(Receiver):
     cdef _attempt_later(self, Wait wait)
     @cython.locals(other=Wait)
     cdef _check_alone(self)
-    @cython.locals(session=Session)
     cdef _attempt_drain(self, Wait wait)
+    cdef bint _clear(self, int kind) except -1
     cdef _park(self, Wait wait)
-    cpdef Wait _wait(self, int kind)
     cpdef _wake_parked(self)
     cpdef crash(self, str where)
 
 @cython.locals(future=object)
 cdef _wake(Wait wait)
-cdef tuple _encode(message, text)

@@ -14,19 +14,20 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from ..engine.session import Receiver, Session
+from ..engine.receiver import Receiver
+from ..engine.session import Session
 from ..errors import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 from ..native.kernel import DONE, PENDING, Wait
 from ..wire.endpoint import STATE_OF, Phase, State
-from ..wire.frame import FIN, MAX_CONTROL, CloseCode, Opcode, Prepared
+from ..wire.frame import FIN, CloseCode, Prepared
 from ..wire.request import Request, parse_request
-from ..wire.response import Response, parse_response
+from ..wire.response import Response, parse_response, respond
+from .message import BytesLike, Data, Fragmented, Message, as_fragments, encode
+from .ping import Given, Pings, control_payload
 
-BytesLike = bytes | bytearray | memoryview
-Data = str | bytes | bytearray | memoryview
 MessageCallback = Callable[["Connection", str | bytes], object]
 
 _CLOSED_OVER_THERE = Phase.CLOSE_DONE  # from here on nothing more can be received or sent
@@ -38,8 +39,10 @@ _RECV = 0
 _RECV_STR = 1
 _RECV_BYTES = 2
 _NEXT = 3
-_DRAIN = 4
+_DRAIN = 4  # for room to send more
 _CLOSED = 5
+_FLOW = 6  # for room to send more of a fragmented message
+_TURN = 7  # for the end of somebody else's fragmented message
 
 
 class Connection(Receiver):
@@ -48,14 +51,12 @@ class Connection(Receiver):
     __slots__ = (
         "_id",
         "_peer",
-        "_request",
         "answer",
+        "asked",
         "callback",
-        "fragmenting",
+        "fragmented",
         "full",
         "head",
-        "held",
-        "held_bytes",
         "loop",
         "max_queue",
         "owner",
@@ -82,13 +83,11 @@ class Connection(Receiver):
         self.full = False  # the queue has stopped the session's reading
         self.receiving: Wait | None = None
         self.parked: list[Wait] | None = None  # for drains and the end
-        self.held: deque[tuple[int, BytesLike]] | None = None  # sent during a fragmented one
-        self.held_bytes = 0
-        self.fragmenting = False
-        self.pings: dict[bytes, tuple[asyncio.Future[float], float]] | None = None
+        self.fragmented: Fragmented | None = None  # being sent
+        self.pings: Pings | None = None
         self._id: uuid.UUID | None = None
         self._peer = session.address(peer=True)
-        self._request: Request | None = None
+        self.asked: Request | None = None  # the request as hooks of the application saw it
 
     # Who is it?
 
@@ -102,14 +101,14 @@ class Connection(Receiver):
     @property
     def request(self) -> Request:
         """The opening handshake's request. Parsed when asked for."""
-        if self._request is None:
-            self._request = parse_request(self.head, **self.session.limits.of_head())
-        return self._request
+        if self.asked is None:
+            self.asked = parse_request(self.head)
+        return self.asked
 
     @property
-    def response(self) -> Response:
-        """The opening handshake's response. Parsed at each call."""
-        return parse_response(self.answer, **self.session.limits.of_head())
+    def response(self) -> Response | None:
+        """The opening handshake's response; None before there is one. Parsed at each call."""
+        return parse_response(self.answer) if self.answer else None
 
     @property
     def local_address(self) -> Any:
@@ -152,11 +151,7 @@ class Connection(Receiver):
 
     # Sending.
 
-    def send(
-        self,
-        message: Data | Iterable[Data] | AsyncIterable[Data],
-        text: bool | None = None,
-    ) -> Awaitable[None]:
+    def send(self, message: Message, text: bool | None = None) -> Awaitable[None]:
         """Queue a message; awaiting the result waits only while the peer is slow.
 
         The message is on its way when the call returns: nothing need be awaited, and not
@@ -176,7 +171,7 @@ class Connection(Receiver):
         Source: RFC 6455 §5.6, §5.4.
         Cost: one copy below 16 KiB, none for larger bytes; one system call a turn.
         """
-        if text is None and isinstance(message, (str, bytes)) and self.held is None:
+        if text is None and isinstance(message, (str, bytes)) and self.fragmented is None:
             session = self.session
             if session.admit():
                 session.send(message)
@@ -184,25 +179,18 @@ class Connection(Receiver):
                     return self._drain()
             elif session.phase != _OPEN:
                 raise session.closed()
+            else:
+                return self._drain()  # dropped: too slow, see `overflow`
             return DONE
         return self._send(message, text)
 
-    def _send(
-        self, message: Data | Iterable[Data] | AsyncIterable[Data], text: bool | None
-    ) -> Awaitable[None]:
+    def _send(self, message: Message, text: bool | None) -> Awaitable[None]:
         """`send` for everything that is not plain."""
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            opcode, payload = _encode(message, text)
+            opcode, payload = encode(message, text)
             self._queue(FIN | opcode, payload)
             return self._drain()
-        if isinstance(message, Mapping):
-            raise TypeError("a message is str, bytes-like or an iterable of these, not a mapping")
-        if isinstance(message, AsyncIterable):
-            return self._send_fragments(message, text)
-        if isinstance(message, Iterable):
-            return self._send_fragments(_aiter(message), text)
-        kind = type(message).__name__
-        raise TypeError(f"a message is str, bytes-like or an iterable of these, not {kind}")
+        return self._send_fragments(as_fragments(message), text)
 
     def publish(self, prepared: Prepared) -> bool:
         """Queue a message that was encoded once for many; returns whether it was queued.
@@ -212,80 +200,36 @@ class Connection(Receiver):
         session = self.session
         if session.phase != _OPEN or not session.admit():
             return False
-        if self.held is not None:
-            opcode, payload = _encode(prepared.message, None)
-            self._queue(FIN | opcode, payload)
-        else:
-            session.send_prepared(prepared)
+        if self.fragmented is not None:
+            opcode, payload = encode(prepared.message, None)
+            return self.fragmented.hold(FIN | opcode, payload)
+        session.send_prepared(prepared)
         return True
 
     def _queue(self, first: int, payload: BytesLike) -> None:
         """Queue a frame, behind the fragmented message if one is being sent (§5.4)."""
         session = self.session
-        if not session.admit():
-            if session.phase != _OPEN:
-                raise session.closed()
-            return
-        if self.held is None:
-            session.send_frame(first, payload)
-            return
-        if self.held_bytes > session.max_backlog:
-            session.fail(CloseCode.TRY_AGAIN_LATER, "too slow: max_backlog reached")
+        if session.phase == _OPEN and session.admit():
+            if self.fragmented is None:
+                session.send_frame(first, payload)
+            else:
+                self.fragmented.hold(first, payload)
+        if session.phase != _OPEN:
             raise session.closed()
-        self.held.append((first, bytes(payload)))
-        self.held_bytes += len(payload)
 
     async def _send_fragments(self, fragments: AsyncIterable[Data], text: bool | None) -> None:
-        while self.held is not None:
-            await self._wait(_DRAIN)
-        self.held = deque()
+        while self.fragmented is not None:
+            await Wait(self, _TURN)
+        fragmented = self.fragmented = Fragmented(self.session)
         try:
-            await self._send_each(fragments, text)
-        except BaseException as problem:
-            if self.fragmenting and not isinstance(problem, ConnectionClosed):
-                self.session.fail(CloseCode.INTERNAL_ERROR, "fragmented message was abandoned")
-            raise
+            await fragmented.send(fragments, text, lambda: Wait(self, _FLOW))
         finally:
-            self.fragmenting = False
-            self._release_held()
-
-    async def _send_each(self, fragments: AsyncIterable[Data], text: bool | None) -> None:
-        """One fragment ahead: only the last one known to be last carries FIN."""
-        ahead: tuple[int, BytesLike] | None = None
-        kind: type | None = None
-        async for fragment in fragments:
-            if not isinstance(fragment, (str, bytes, bytearray, memoryview)):
-                raise TypeError(f"a fragment is str or bytes-like, not {type(fragment).__name__}")
-            family = str if isinstance(fragment, str) else bytes
-            if kind is not None and family is not kind:
-                raise TypeError("the fragments of a message are all str or all bytes-like")
-            kind = family
-            if ahead is not None:
-                self.session.send_frame(ahead[0], ahead[1])
-                self.fragmenting = True
-                await self._drain_output()
-            opcode, payload = _encode(fragment, text)
-            ahead = (Opcode.CONTINUATION if self.fragmenting else opcode, bytes(payload))
-        if ahead is not None:
-            self.session.send_frame(FIN | ahead[0], ahead[1])
-            self.fragmenting = False
-            await self._drain_output()
-
-    async def _drain_output(self) -> None:
-        if self.session.congested():
-            await self._wait(_DRAIN)
-
-    def _release_held(self) -> None:
-        """The fragmented message is out: send what was held back meanwhile."""
-        held, self.held = self.held, None
-        self.held_bytes = 0
-        if held is not None and self.session.phase == _OPEN:
-            for first, payload in held:
-                self.session.send_frame(first, payload)
-        self._wake_parked()
+            self.fragmented = None
+            fragmented.release()
+            self._wake_parked()
 
     def _drain(self) -> Awaitable[None]:
-        return self._wait(_DRAIN) if self.session.congested() else DONE
+        return DONE if self._clear(_DRAIN) else Wait(self, _DRAIN)
 
     # Receiving.
 
@@ -311,7 +255,7 @@ class Connection(Receiver):
     def attempt(self, wait: Wait) -> Any:
         """What a `Wait` wants, or PENDING after its future was set."""
         kind = wait.kind
-        if kind == _DRAIN:
+        if kind == _DRAIN or kind >= _FLOW:
             return self._attempt_drain(wait)
         if kind == _CLOSED:
             return None if self.session.phase == _ENDED else self._park(wait)
@@ -351,28 +295,38 @@ class Connection(Receiver):
             raise ConcurrencyError("another task is waiting in recv() on this connection already")
 
     def _attempt_drain(self, wait: Wait) -> Any:
-        session = self.session
-        if self.held is None and not session.congested():
+        if self._clear(wait.kind):
             return None
-        if session.phase >= _CLOSED_OVER_THERE:
-            raise session.closed()
+        if self.session.phase >= _CLOSED_OVER_THERE:
+            raise self.session.closed()
         return self._park(wait)
 
+    def _clear(self, kind: int) -> bool:
+        """Whether there is no need to wait for what `kind` says."""
+        other = self.fragmented
+        if other is not None and (kind == _TURN or (kind == _DRAIN and other.congested())):
+            return False
+        return not self.session.congested()
+
     def _park(self, wait: Wait) -> Any:
-        if self.parked is None:
-            self.parked = []
+        parked = self.parked or ()
+        # Those that were cancelled meanwhile must not pile up.
+        self.parked = [w for w in parked if w.future is not None and not w.future.done()]
         wait.future = self.loop.create_future()
         self.parked.append(wait)
         return PENDING
-
-    def _wait(self, kind: int) -> Wait:
-        return Wait(self, kind)
 
     def _wake_parked(self) -> None:
         if self.parked is not None:
             parked, self.parked = self.parked, None
             for wait in parked:
                 _wake(wait)
+
+    # For process_request and process_response.
+
+    def respond(self, status: int, text: str) -> Response:
+        """A plain text response, to be changed at will and returned by these hooks."""
+        return respond(status, text)
 
     # Ping and pong.
 
@@ -387,21 +341,15 @@ class Connection(Receiver):
             ValueError: too long.
         Source: RFC 6455 §5.5.2.
         """
-        payload = uuid.uuid4().bytes[:4] if data is None else _control_payload(data)
         if self.pings is None:
-            self.pings = {}
-        if payload in self.pings:
-            raise ConcurrencyError(f"already waiting for a pong with the data {payload!r}")
+            self.pings = Pings(self.loop)
+        payload = self.pings.payload(data)
         self.session.send_ping(payload)
-        answered: asyncio.Future[float] = self.loop.create_future()
-        self.pings[payload] = (answered, self.loop.time())
-        sent: asyncio.Future[asyncio.Future[float]] = self.loop.create_future()
-        sent.set_result(answered)
-        return sent
+        return Wait(Given(self.pings.sent(payload)), 0)
 
     def pong(self, data: str | bytes = b"") -> Awaitable[None]:
         """Send an unsolicited Pong of at most 125 octets (RFC 6455 §5.5.3)."""
-        self.session.send_pong(_control_payload(data))
+        self.session.send_pong(control_payload(data))
         return self._drain()
 
     # Closing.
@@ -414,11 +362,11 @@ class Connection(Receiver):
         Source: RFC 6455 §7.1.2.
         """
         self.session.send_close(code, reason)
-        return self._wait(_CLOSED)
+        return Wait(self, _CLOSED)
 
     def wait_closed(self) -> Awaitable[None]:
         """Wait until the connection is over, whoever ends it."""
-        return self._wait(_CLOSED)
+        return Wait(self, _CLOSED)
 
     async def __aenter__(self) -> Connection:
         return self
@@ -438,7 +386,7 @@ class Connection(Receiver):
                 callback(self, message)
             except ConnectionClosed:
                 pass  # the callback talked to somebody who is gone: not a fault of this peer
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 self.crash("on_message")
             return
         if self.queue is None:
@@ -451,18 +399,10 @@ class Connection(Receiver):
             self.session.pause()
 
     def on_pong(self, payload: bytes) -> None:
-        """A pong answers its ping and those sent before it (§5.5.3)."""
-        pings = self.pings
-        if pings is None or payload not in pings:
-            return
-        now = self.loop.time()
-        for known in list(pings):
-            answered, sent_at = pings.pop(known)
-            if not answered.done():
-                answered.set_result(now - sent_at)
-            if known == payload:
-                self.session.latency = now - sent_at
-                return
+        if self.pings is not None:
+            trip = self.pings.answer(payload)
+            if trip is not None:
+                self.session.latency = trip
 
     def on_congested(self) -> None:
         """A callback cannot wait for a slow reader, so its peer waits: no message in while
@@ -487,17 +427,14 @@ class Connection(Receiver):
     def on_end(self) -> None:
         self.on_closing()
         if self.pings is not None:
-            for answered, _ in self.pings.values():
-                if not answered.done():
-                    answered.set_exception(self.session.closed())
-                    answered.cancel()  # marks it retrieved: not everybody waits for the pong
+            self.pings.abandon(self.session.closed())
             self.pings = None
         if self.owner is not None:
             self.owner.left(self)
 
     def crash(self, where: str) -> None:
         """Inside an `except`: the user's code raised. It costs this connection only."""
-        logger = logging.getLogger("longlink.server") if self.owner is None else self.owner.logger
+        logger = logging.getLogger("longlink.client") if self.owner is None else self.owner.logger
         logger.error("%s failed on %s", where, self, exc_info=True)
         self.session.fail(CloseCode.INTERNAL_ERROR)
 
@@ -506,52 +443,3 @@ def _wake(wait: Wait) -> None:
     future = wait.future
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def _encode(message: Data, text: bool | None) -> tuple[int, BytesLike]:
-    """Opcode and payload of a message or fragment."""
-    if isinstance(message, str):
-        return (Opcode.BINARY if text is False else Opcode.TEXT), message.encode()
-    if isinstance(message, memoryview) and not message.contiguous:
-        message = bytes(message)
-    return (Opcode.TEXT if text else Opcode.BINARY), message
-
-
-def _control_payload(data: str | bytes) -> bytes:
-    payload = data.encode() if isinstance(data, str) else bytes(data)
-    if len(payload) > MAX_CONTROL:
-        raise ValueError(f"a control frame carries {MAX_CONTROL} bytes at most, not {len(payload)}")
-    return payload
-
-
-async def _aiter(items: Iterable[Data]) -> AsyncIterator[Data]:
-    for item in items:
-        yield item
-
-
-def broadcast(
-    connections: Iterable[Connection], message: str | BytesLike, raise_exceptions: bool = False
-) -> None:
-    """Send one message to many, encoded once, waiting for nobody.
-
-    A connection that is not open is skipped; one too slow to keep up is closed with 1013 when
-    its backlog reaches `max_backlog`, and never delays the others.
-
-    Args:
-        connections: any number of connections.
-        message: str is sent as text, bytes-like as binary.
-        raise_exceptions: raise ExceptionGroup of those that were skipped, after all were tried.
-
-    Raises:
-        TypeError: not a message; nothing was sent.
-    Cost: one encoding, one reference per receiver above 16 KiB, one system call per receiver.
-    """
-    if not isinstance(message, (str, bytes, bytearray, memoryview)):
-        raise TypeError(f"a message is str or bytes-like, not {type(message).__name__}")
-    prepared = Prepared(message if isinstance(message, (str, bytes)) else bytes(message))
-    skipped: list[Exception] = []
-    for connection in connections:
-        if not connection.publish(prepared) and raise_exceptions:
-            skipped.append(connection.session.closed())
-    if skipped:
-        raise ExceptionGroup("skipped connections", skipped)

@@ -7,7 +7,10 @@ request that asks for WebSocket on a connection that was kept alive comes back t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
 ASGIApp = Callable[..., Any]
@@ -19,11 +22,17 @@ class HTTPService:
     Args:
         app: any ASGI application.
         upgraded: makes the protocol for a WebSocket request on a kept-alive connection.
+        server_header: the Server header; None for none.
 
     Raises ImportError, saying what to install, when uvicorn is not there.
     """
 
-    def __init__(self, app: ASGIApp, upgraded: Callable[[], asyncio.BaseProtocol]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        upgraded: Callable[[], asyncio.BaseProtocol],
+        server_header: str | None = None,
+    ) -> None:
         try:
             from uvicorn import Config
             from uvicorn.server import ServerState
@@ -36,8 +45,17 @@ class HTTPService:
             access_log=False,
             server_header=False,
         )
-        self.state = ServerState()
+        self.server_header = server_header
+        self.state = _with_headers(ServerState, self.headers)()
+        self.state.connections = self.connections = Connections()
         self.lifespan: Any = None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What every response has (RFC 9110 §6.6.1: a server with a clock says the date)."""
+        headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        if self.server_header is not None:
+            headers.append((b"server", self.server_header.encode("latin-1")))
+        return headers
 
     async def start(self) -> None:
         """Run the application's start-up. Raises RuntimeError when it fails."""
@@ -56,14 +74,50 @@ class HTTPService:
 
     async def stop(self, timeout: float | None) -> None:
         """Let running requests finish, at most `timeout` seconds, then run the shut-down."""
-        for connection in list(self.state.connections):
+        for connection in list(self.connections):
             connection.shutdown()
-        if self.state.tasks:
-            _, late = await asyncio.wait(list(self.state.tasks), timeout=timeout)
-            for task in late:
-                task.cancel()
-        for connection in list(self.state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        if self.lifespan is not None:
-            await self.lifespan.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self.connections.empty.wait()
+        late = list(self.state.tasks)
+        for task in late:
+            task.cancel()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        if late:
+            await asyncio.wait(late, timeout=timeout)
+        await self.lifespan.shutdown()
+
+
+class Connections(set[Any]):
+    """The connections that HTTP has; `empty` is set while there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    def add(self, connection: Any) -> None:
+        super().add(connection)
+        self.empty.clear()
+
+    def discard(self, connection: Any) -> None:
+        super().discard(connection)
+        if not self:
+            self.empty.set()
+
+
+def _with_headers(kind: type[Any], headers: Callable[[], list[tuple[bytes, bytes]]]) -> type[Any]:
+    """uvicorn's state with headers that are up to date whenever they are asked for; there a
+    ticking task writes them anew each second."""
+
+    class State(kind):  # type: ignore[misc]
+        @property
+        def default_headers(self) -> list[tuple[bytes, bytes]]:
+            return headers()
+
+        @default_headers.setter
+        def default_headers(self, value: object) -> None:
+            pass  # the empty list of its birth
+
+    return State

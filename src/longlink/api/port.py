@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -10,6 +11,9 @@ import sys
 from collections.abc import Sequence
 
 Host = str | Sequence[str] | None
+
+_ATTEMPTS = 8  # to find a port that is free on several addresses
+_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def descriptors() -> int:
@@ -31,19 +35,50 @@ async def listening_sockets(
 
     Raises OSError when an address can't be had; then none is kept.
     """
+    port = port or 0
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be 0 to 65535, not {port}")
+    addresses = await _addresses(host, port)
+    attempts = _ATTEMPTS
+    while True:
+        try:
+            return _listen_all(addresses, port, backlog, reuse_port)
+        except OSError as error:
+            attempts -= 1
+            # The port that was free on the first address may be taken on another.
+            if port or not attempts or error.errno != errno.EADDRINUSE:
+                raise
+
+
+async def _addresses(host: Host, port: int) -> list[tuple[int, str]]:
+    """Family and IP of each address of `host`, each once."""
     hosts: Sequence[str | None] = [host or None] if host is None or isinstance(host, str) else host
     loop = asyncio.get_running_loop()
     addresses: dict[tuple[int, str], None] = {}
     for name in hosts:
         for family, _, _, _, address in await loop.getaddrinfo(
-            name, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
-            addresses[family, str(address[0])] = None
+            addresses[int(family), str(address[0])] = None
+    return list(addresses)
+
+
+def _listen_all(
+    addresses: Sequence[tuple[int, str]], port: int, backlog: int, reuse_port: bool
+) -> list[socket.socket]:
     sockets: list[socket.socket] = []
+    absent: OSError | None = None
     try:
         for family, ip in addresses:
-            chosen = sockets[0].getsockname()[1] if sockets else port or 0
-            sockets.append(_listen(family, (ip, chosen), backlog, reuse_port))
+            chosen = sockets[0].getsockname()[1] if sockets else port
+            try:
+                sockets.append(_listen(family, (ip, chosen), backlog, reuse_port))
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error  # "localhost" may have an IPv6 address where there is no IPv6
+        if absent is not None and not sockets:
+            raise absent
     except OSError:
         for sock in sockets:
             sock.close()
@@ -52,7 +87,10 @@ async def listening_sockets(
 
 
 def _listen(family: int, address: tuple[str, int], backlog: int, reuse: bool) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {address[0]}: {error.strerror}") from None
     try:
         if sys.platform != "win32":  # where it would let others take the port over
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,5 +134,6 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        if probe.connect_ex(path) != 0:
+        probe.setblocking(False)  # its backlog may be full: somebody lives there
+        if probe.connect_ex(path) == errno.ECONNREFUSED:
             os.unlink(path)

@@ -1,14 +1,15 @@
 """The door: judges opening handshakes, one decision each, in one place.
 
-    head ── parse ──> an upgrade? ──no──> the ASGI application, or 426
-                         │ yes
-                 room for one more? ──no──> 503
-                         │ yes
-      process_request, accept, process_response ──> 101 and a connection, or a refusal
+head ── parse ──> an upgrade? ──no──> the ASGI application, or 426
+                     │ yes
+             room for one more? ──no──> 503
+                     │ yes
+  process_request, accept, process_response ──> 101 and a connection, or a refusal
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
@@ -16,13 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..engine.session import Receiver, Session
-from ..errors import InvalidHandshake
+from ..engine.receiver import Receiver
+from ..engine.session import Session
 from ..limits import Limits
-from ..wire.endpoint import State
 from ..wire.handshake import Origins, accept, is_upgrade
 from ..wire.request import Request, parse_request
-from ..wire.response import Refusal, Response, add_server_headers, last, refuse, respond
+from ..wire.response import Refusal, Response, add_server_headers, last, respond
 from .connection import Connection, MessageCallback
 from .http import HTTPService
 
@@ -71,37 +71,51 @@ class Reception(Receiver):
     def __init__(self, policy: Policy, house: House) -> None:
         self.policy = policy
         self.house = house
+        self.consulting: dict[Session, asyncio.Task[None]] = {}
 
     def on_head(self, session: Session, head: bytes) -> None:
         try:
             self._judge(session, head)
         except Refusal as refusal:
             self._refuse(session, refusal.response)
-        except InvalidHandshake as problem:
-            self._refuse(session, refuse(problem).response)
         except Exception:
             self._failed(session)
 
     def on_overdue(self, session: Session) -> None:
-        if session.head is not None:  # nothing to say to those who never said anything
+        consulting = self.consulting.get(session)
+        if consulting is not None:
+            consulting.cancel()
+            self._refuse(session, respond(503, "the server took too long to answer\n"))
+        elif session.head is not None:  # nothing to say to those who never said anything
             self._refuse(session, respond(408, "the opening handshake took too long\n"))
+
+    async def stop(self) -> None:
+        """Cancel the hooks of the application that still run."""
+        tasks = list(self.consulting.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _judge(self, session: Session, head: bytes) -> None:
         request = parse_request(head, **self.policy.limits.of_head())
-        house = self.house
-        if not house.is_open():
-            raise Refusal(respond(503, "shutting down\n"))
-        if house.http is not None and not is_upgrade(request):
-            session.hand_over(house.http.protocol(), head)
+        if self.house.http is not None and not is_upgrade(request):
+            session.hand_over(self.house.http.protocol(), head)
             return
-        if house.is_full():
-            raise Refusal(respond(503, "too many connections\n"))
-        connection = Connection(session, house, house.on_message)
+        self._check_room()
+        connection = Connection(session, self.house, self.house.on_message)
         connection.head = head
         if self.policy.process_request is None and self.policy.process_response is None:
             self._answer(session, connection, self._accept(connection, request), request)
         else:
-            session.agenda.keep(self._consult(session, connection, request))
+            self._ask(session, connection, request)
+
+    def _check_room(self) -> None:
+        """Raise Refusal when nobody may come in, or there is no room for one more."""
+        if not self.house.is_open():
+            raise Refusal(respond(503, "shutting down\n"))
+        if self.house.is_full():
+            raise Refusal(respond(503, "too many connections\n"))
 
     def _accept(self, connection: Connection, request: Request) -> Response:
         policy = self.policy
@@ -114,18 +128,32 @@ class Reception(Receiver):
             hosts=policy.hosts,
         )
 
+    def _ask(self, session: Session, connection: Connection, request: Request) -> None:
+        """Let the application's hooks look at it; they may take their time."""
+        task = session.agenda.loop.create_task(self._consult(session, connection, request))
+        self.consulting[session] = task
+        task.add_done_callback(lambda _: self.consulting.pop(session))
+
     async def _consult(self, session: Session, connection: Connection, request: Request) -> None:
-        """Ask the application's hooks, which may take their time."""
+        connection.asked = request
         try:
             response = await _call(self.policy.process_request, connection, request)
             if response is None:
-                response = self._accept(connection, request)
+                response = self._verdict(connection, request)
             changed = await _call(self.policy.process_response, connection, request, response)
+            self._check_room()  # it may have changed meanwhile
             self._answer(session, connection, changed or response, request)
         except Refusal as refusal:
             self._refuse(session, refusal.response)
         except Exception:
             self._failed(session)
+
+    def _verdict(self, connection: Connection, request: Request) -> Response:
+        """As `_accept`, a refusal returned: process_response sees that, too."""
+        try:
+            return self._accept(connection, request)
+        except Refusal as refusal:
+            return refusal.response
 
     def _answer(
         self, session: Session, connection: Connection, response: Response, request: Request

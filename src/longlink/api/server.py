@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import socket
 import ssl as ssl_module
@@ -18,10 +17,11 @@ from ..engine.stream import Carrier
 from ..errors import ConnectionClosed
 from ..limits import Limits, describe
 from ..wire.endpoint import State
-from ..wire.frame import CloseCode
+from ..wire.frame import CloseCode, close_payload
 from ..wire.handshake import SAME_HOST, Origins, check_subprotocols
 from ..wire.header import check_value
 from ..wire.origin import check_origins
+from .callback import check_handlers, somebody_left
 from .connection import Connection, MessageCallback
 from .http import ASGIApp, HTTPService
 from .port import Host, descriptors, listening_sockets, listening_unix_socket
@@ -65,8 +65,10 @@ class Server:
         self._connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.closing: asyncio.Task[None] | None = None
+        self.closed = asyncio.Event()
         self.empty = asyncio.Event()
         self.empty.set()
+        self.agenda.add_user()
 
     # For its user.
 
@@ -82,8 +84,7 @@ class Server:
     async def serve_forever(self) -> None:
         """Wait until the server is closed; cancelling this closes it."""
         try:
-            while self.closing is None:
-                await self.loop.create_future()
+            await self.wait_closed()
         finally:
             self.close()
             await self.wait_closed()
@@ -101,14 +102,16 @@ class Server:
         Args:
             close_connections: False leaves open connections to their handlers.
             code, reason: what they are told (RFC 6455 §7.4.1).
+
+        Raises LocalProtocolError for a code or reason that may not travel.
         """
+        close_payload(code, reason)
         if self.closing is None:
             self.closing = self.loop.create_task(self._close(close_connections, code, reason))
 
     async def wait_closed(self) -> None:
-        """Wait until everybody has left and every handler has returned."""
-        if self.closing is not None:
-            await asyncio.shield(self.closing)
+        """Wait until the server was closed, everybody has left, every handler has returned."""
+        await self.closed.wait()
 
     async def __aenter__(self) -> Server:
         return self
@@ -119,16 +122,45 @@ class Server:
 
     # Starting.
 
-    async def listen(self, sockets: Sequence[socket.socket], tls: ssl_module.SSLContext | None) -> None:
-        """Accept connections on `sockets`, which the server closes at its end."""
+    async def open(
+        self,
+        sockets: Sequence[socket.socket],
+        *,
+        backlog: int,
+        tls: ssl_module.SSLContext | None,
+        http: ASGIApp | None,
+        server_header: str | None,
+    ) -> None:
+        """Accept connections on `sockets`, which the server closes at its end, or now when
+        that fails."""
         self.sockets = tuple(sockets)
-        for sock in sockets:
-            sock.setblocking(False)
-            if tls is None and isinstance(self.agenda, Reactor):
-                self.listeners.append(Listener(self.agenda, sock, self._link))
-            else:
-                server = await self.loop.create_server(self.carrier, sock=sock, ssl=tls)
-                self.listeners.append(server)
+        try:
+            if http is not None:
+                service = HTTPService(http, self.carrier, server_header)
+                await service.start()
+                self.http = service
+            for sock in sockets:
+                self.listeners.append(await self._listen(sock, backlog, tls))
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            self.close()
+            raise
+
+    async def _listen(
+        self, sock: socket.socket, backlog: int, tls: ssl_module.SSLContext | None
+    ) -> Listener | asyncio.Server:
+        sock.setblocking(False)
+        sock.listen(backlog)
+        if tls is None and isinstance(self.agenda, Reactor):
+            return Listener(self.agenda, sock, self._link)
+        timeouts: dict[str, Any] = {}
+        if tls is not None:
+            timeouts["ssl_handshake_timeout"] = self.limits.open_timeout
+            timeouts["ssl_shutdown_timeout"] = self.limits.close_timeout
+        return await self.loop.create_server(
+            self.carrier, sock=sock, ssl=tls, backlog=backlog, **timeouts
+        )
 
     def _link(self, fd: int) -> Link:
         agenda = self.agenda
@@ -163,19 +195,18 @@ class Server:
 
     def left(self, connection: Connection) -> None:
         """See `House`."""
-        if connection in self._connections:
-            self._connections.discard(connection)
-            if not self._connections:
-                self.empty.set()
-            if self.on_close is not None:
-                self._call(self.on_close, "on_close", connection)
+        self._connections.discard(connection)
+        if not self._connections:
+            self.empty.set()
+        if self.on_close is not None:
+            self._call(self.on_close, "on_close", connection)
 
     def _call(self, callback: ConnectionCallback, name: str, connection: Connection) -> None:
         try:
             callback(connection)
         except ConnectionClosed:
             pass  # it talked to somebody who has left
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             connection.crash(name)
 
     async def _handle(self, connection: Connection) -> None:
@@ -183,43 +214,57 @@ class Server:
         assert handler is not None
         try:
             await handler(connection)
-        except ConnectionClosed as closed:
-            self.logger.debug("connection handler ended: %s", closed)
-        except Exception:
-            connection.crash("connection handler")
+        except Exception as problem:
+            if somebody_left(problem):
+                self.logger.debug("connection handler ended: %s", problem)
+            else:
+                connection.crash("connection handler")
+        except asyncio.CancelledError:
+            connection.session.fail(CloseCode.INTERNAL_ERROR)  # nobody looks after it any more
+            raise
         await connection.close()
 
     # Shutting down is a state: stop accepting, say 1001, drain to a deadline, cut.
 
     async def _close(self, close_connections: bool, code: int, reason: str) -> None:
-        for listener in self.listeners:
-            listener.close()
-        self._cut_strays(half_open=True)
-        if close_connections:
-            for connection in self.connections:
-                connection.session.send_close(code, reason)
-        await self.empty.wait()  # each has its own deadline: close_timeout
-        if self.tasks and close_connections:
-            await asyncio.wait(self.tasks, timeout=self.limits.close_timeout)
-            for task in list(self.tasks):
-                self.logger.warning("connection handler did not end in time: cancelled")
-                task.cancel()
-        if self.tasks:
-            await asyncio.wait(self.tasks)
-        if self.http is not None:
-            await self.http.stop(self.limits.close_timeout)
-        self._cut_strays(half_open=False)
+        try:
+            for listener in self.listeners:
+                listener.close()
+            self._cut_strays(half_open=True)
+            await self.reception.stop()
+            if close_connections:
+                for connection in self.connections:
+                    connection.session.send_close(code, reason)
+            await self.empty.wait()  # each has its own deadline: close_timeout
+            await self._end_handlers(self.limits.close_timeout if close_connections else None)
+            if self.http is not None:
+                await self.http.stop(self.limits.close_timeout)
+        finally:
+            self._cut_strays(half_open=False)
+            self.agenda.drop_user()
+            self.closed.set()
+
+    async def _end_handlers(self, timeout: float | None) -> None:
+        """Wait for the handlers; those that run longer than `timeout` are cancelled."""
+        if not self.tasks:
+            return
+        _, late = await asyncio.wait(self.tasks, timeout=timeout)
+        for task in late:
+            self.logger.warning("connection handler did not end in time: cancelled")
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     def _cut_strays(self, half_open: bool) -> None:
         """End the sessions that are no connections: not yet, or not any more."""
         for session in list(self.agenda.strays):
-            if session.receiver is self.reception:
-                session.abort()
-            elif not half_open and getattr(session.receiver, "owner", None) is self:
+            receiver = session.receiver
+            over = not half_open and getattr(receiver, "owner", None) is self
+            if over or receiver is self.reception:
                 session.abort()
 
 
-class serve:  # noqa: N801  used like a function, as in `websockets`
+class serve:
     """Start a server: `async with serve(handler, host, port) as server`, or `await serve(...)`.
 
     Args:
@@ -276,7 +321,8 @@ class serve:  # noqa: N801  used like a function, as in `websockets`
         reuse_port: bool = False,
         **limits: Any,
     ) -> None:
-        _check_handlers(handler, on_open, on_message, on_close)
+        check_handlers(handler, on_open, on_message, on_close)
+        _check_place(host, port, path, sock)
         check_origins(origins)
         if subprotocols is not None:
             check_subprotocols(subprotocols)
@@ -300,14 +346,19 @@ class serve:  # noqa: N801  used like a function, as in `websockets`
         self.server: Server | None = None
 
     async def _start(self) -> Server:
-        server = Server(self.policy, *self.callbacks, self.logger)
-        sockets = await self._sockets()
-        if self.http is not None:
-            server.http = HTTPService(self.http, server.carrier)
-            await server.http.start()
-        await server.listen(sockets, self.ssl)
-        self.server = server
-        return server
+        if self.server is None:
+            backlog = self.place[4]
+            sockets = await self._sockets()
+            server = Server(self.policy, *self.callbacks, self.logger)
+            await server.open(
+                sockets,
+                backlog=backlog,
+                tls=self.ssl,
+                http=self.http,
+                server_header=self.policy.server_header,
+            )
+            self.server = server
+        return self.server
 
     async def _sockets(self) -> list[socket.socket]:
         host, port, path, sock, backlog, reuse_port = self.place
@@ -333,6 +384,8 @@ serve.__doc__ = f"{serve.__doc__}\n    Limits:\n{describe()}\n"
 
 def unix_serve(handler: Handler | None = None, path: str | None = None, **kwargs: Any) -> serve:
     """`serve` on a Unix socket."""
+    if path is None and kwargs.get("sock") is None:
+        raise TypeError("unix_serve() needs a path, or sock")
     return serve(handler, path=path, **kwargs)
 
 
@@ -340,17 +393,9 @@ def _ignore(connection: Connection, message: str | bytes) -> None:
     """Who only pushes doesn't listen; the peer's Close must be seen all the same."""
 
 
-def _check_handlers(
-    handler: Handler | None,
-    on_open: ConnectionCallback | None,
-    on_message: MessageCallback | None,
-    on_close: ConnectionCallback | None,
+def _check_place(
+    host: Host, port: int | None, path: str | None, sock: socket.socket | None
 ) -> None:
-    callbacks = {"on_open": on_open, "on_message": on_message, "on_close": on_close}
-    if handler is None and on_open is on_message is on_close is None:
-        raise TypeError("serve() needs a handler, or on_open, on_message or on_close")
-    if handler is not None and on_message is not None:
-        raise TypeError("messages go to the handler or to on_message, not to both")
-    for name, callback in callbacks.items():
-        if inspect.iscoroutinefunction(callback):
-            raise TypeError(f"{name} must be a plain function; give a coroutine as the handler")
+    given = [(host, port) != (None, None), path is not None, sock is not None]
+    if sum(given) > 1:
+        raise ValueError("host and port, path, or sock: only one says where to listen")
