@@ -139,6 +139,8 @@ def test_an_unknown_name_is_told_what_was_meant(name: str, hint: str) -> None:
 def test_those_of_a_head() -> None:
     limits = Limits(max_head=3, max_line=2, max_headers=1)
     assert limits.of_head() == {"max_head": 3, "max_line": 2, "max_headers": 1}
+
+
 WHOLE = sorted(name for name, entry in FIELDS.items() if "int" in str(entry.type))
 
 

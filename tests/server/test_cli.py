@@ -121,8 +121,14 @@ def test_none_switches_a_limit_off_where_that_is_allowed(
     [
         (["--max-size", "x"], "'--max-size': 'x' is not a whole number or none"),
         (["--max-size", "1.5"], "'--max-size': '1.5' is not a whole number or none"),
-        (["--max-size", "-1"], "'--max-size': max_size must be greater than 0 and at most 2**62, not -1"),
-        (["--max-size", "0"], "'--max-size': max_size must be greater than 0 and at most 2**62, not 0"),
+        (
+            ["--max-size", "-1"],
+            "'--max-size': max_size must be greater than 0 and at most 2**62, not -1",
+        ),
+        (
+            ["--max-size", "0"],
+            "'--max-size': max_size must be greater than 0 and at most 2**62, not 0",
+        ),
         (["--write-limit", "x"], "'--write-limit': 'x' is not a whole number"),
         (["--open-timeout", "x"], "'--open-timeout': 'x' is not a number or none"),
         (["--open-timeout", "nan"], "'--open-timeout': 'nan' is not a finite number or none"),

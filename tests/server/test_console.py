@@ -118,7 +118,7 @@ async def test_a_large_file_needs_little_memory(terminal: Open, tmp_path: Path) 
         await shown.line("#3 127.0.0.1 joined")
         before = peak_kib(shown.process.pid)
         shown.type(f"/file {path}\r")
-        assert await asyncio.gather(received(one), received(two)) == [2**26, 2**26]
+        assert list(await asyncio.gather(received(one), received(two))) == [2**26, 2**26]
         assert await received(slow) == 2**26
         await shown.line("large: all 67108864 bytes handed to 3 of 3")
         assert peak_kib(shown.process.pid) - before < 16 * 1024

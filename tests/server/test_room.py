@@ -31,7 +31,8 @@ async def here(house: House, count: int) -> list[User]:
 async def test_raw_messages_go_to_everybody_exactly_as_they_came(house: House, path: str) -> None:
     async with connect(house.ws + path) as one, connect(house.ws) as two:
         await here(house, 2)
-        for message in ["hello", "", "\x00 é 中文 🦊", b"", b"\x00\xff" * 70_000, "x" * 100_000]:
+        texts: list[str | bytes] = ["hello", "", "\x00 é 中文 🦊", "x" * 100_000]
+        for message in [*texts, b"", b"\x00\xff" * 70_000]:
             await one.send(message)
             assert await soon(one) == message
             assert await soon(two) == message
@@ -138,7 +139,8 @@ async def test_raw_and_chat_users_are_in_one_conversation(house: House) -> None:
 async def test_what_is_wrong_with_an_event_is_answered_and_nothing_closes(house: House) -> None:
     async with chatting(house.ws) as chat, connect(house.ws) as raw:
         await here(house, 2)
-        for sent in ["", "{", "[" * 50_000, '{"type":"message","text":"\\ud800"}', b"123"]:
+        texts: list[str | bytes] = ["", "{", "[" * 50_000, '{"type":"message","text":"\\ud800"}']
+        for sent in [*texts, b"123"]:
             await chat.connection.send(sent)
             assert (await chat.event("error"))["text"]
         await chat.say("  ")
@@ -316,7 +318,7 @@ async def test_nothing_comes_between_a_file_and_its_event(house: House, picture:
                 elif event["type"] == "message":
                     between.append(event["text"])
                     told += 1
-            assert await sending == [(1, 1), (1, 1)]
+            assert list(await sending) == [(1, 1), (1, 1)]
         assert between == [f"meanwhile {number}" for number in range(200)]
 
 

@@ -135,7 +135,7 @@ async def test_a_unix_socket(launch: Launch, run: Run, tmp_path: Path) -> None:
     async with launch("--uds", path) as product:
         assert f" serving on unix:{path}  (Ctrl-C stops)\n" in product.banner
         assert stat.S_ISSOCK(os.stat(path).st_mode)
-        async with unix_connect(path, "ws://localhost/", subprotocols=["chat"]) as connection:  # type: ignore[list-item]
+        async with unix_connect(path, "ws://localhost/", subprotocols=["chat"]) as connection:
             welcome = await Chat(connection).event("welcome")
             assert welcome["people"][0]["ip"] == "unix"
             code, _, log = await run("serve", "--uds", path)
