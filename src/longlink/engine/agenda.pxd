@@ -19,6 +19,7 @@ cdef class Agenda:
     cdef readonly set strays
     cdef readonly set tasks
 
+    cpdef double clock(self) except? -1
     cpdef add_user(self)
     cpdef drop_user(self)
     cpdef retire(self)

@@ -126,12 +126,13 @@ class Agenda:
     def finish(self) -> None:
         """The end of every turn: those with something in hand get their share, all flush."""
         try:
-            again, self.again = self.again, []
-            for session in again:
-                try:
-                    session.proceed()
-                except FAULTS:
-                    self.crashed(session)
+            if self.again:
+                again, self.again = self.again, []
+                for session in again:
+                    try:
+                        session.proceed()
+                    except FAULTS:
+                        self.crashed(session)
             while self.dirty:
                 dirty, self.dirty = self.dirty, []
                 for session in dirty:

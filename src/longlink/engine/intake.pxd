@@ -19,11 +19,12 @@ cdef class Intake(Endpoint):
     cdef bint gathering
     cdef readonly bint paused
     cdef readonly bint parked
-    cdef readonly bint lingering
+    cdef readonly bint hanging_up
     cdef readonly double last_received
 
     cpdef arrived(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cpdef proceed(self)
+    cdef _process(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     @cython.locals(position=Py_ssize_t)
     cdef _share(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cdef _keep(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
@@ -32,10 +33,9 @@ cdef class Intake(Endpoint):
     cpdef pause(self)
     cpdef resume(self)
     @cython.locals(head=bytearray, known=Py_ssize_t, end=Py_ssize_t)
-    cdef Py_ssize_t _gather(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -1
+    cdef _gather(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cpdef read_head(self)
     cpdef read_body(self)
-    cdef _read_more(self)
     cpdef on_head(self, bytes head)
     cpdef on_body(self, bytes data)
     cpdef park(self)

@@ -30,10 +30,10 @@ class Intake(Endpoint):
         "backlog_from",
         "backlog_to",
         "gathering",
+        "hanging_up",
         "head",
         "last_received",
         "limits",
-        "lingering",
         "parked",
         "paused",
     )
@@ -50,7 +50,7 @@ class Intake(Endpoint):
         )
         self.limits = limits
         self.agenda = agenda
-        self.now = agenda.now
+        self.now = agenda.clock()
         self.head: bytearray | None = None
         self.gathering = False  # a refusal's body is being collected
         self.backlog: Buffer | None = None
@@ -58,7 +58,7 @@ class Intake(Endpoint):
         self.backlog_to = 0
         self.paused = False  # the receiver does not want more messages
         self.parked = False  # the carrier was told not to read
-        self.lingering = False  # our side of TCP is closed; input is thrown away
+        self.hanging_up = False  # no output will be added and no input believed
         self.last_received = 0.0
 
     # Octets in, from the carrier.
@@ -67,26 +67,28 @@ class Intake(Endpoint):
         """Octets `buffer[start:stop]` came; HEADROOM in front of them may be overwritten."""
         self.now = self.agenda.now
         self.last_received = self.now
-        if self.lingering:
+        if self.hanging_up:
             return
-        if self.phase == _CONNECTING and not self.paused:
-            start = self._gather(buffer, start, stop)
-            if start == stop:
-                return
-        if self.paused or self.phase == _CONNECTING or self.backlog is not None:
+        if self.paused or self.backlog is not None:
             self._keep(buffer, start, stop)
         else:
-            self._share(buffer, start, stop)
+            self._process(buffer, start, stop)
 
     def proceed(self) -> None:
         """Process this turn's share of the octets in hand."""
         backlog = self.backlog
-        if backlog is None or self.paused or self.phase == _CONNECTING:
+        if backlog is None or self.paused:
             return
         self.backlog = None
-        self._share(backlog, self.backlog_from, self.backlog_to)
+        self._process(backlog, self.backlog_from, self.backlog_to)
         if self.backlog is None:
             self._read_on()
+
+    def _process(self, buffer: Buffer, start: int, stop: int) -> None:
+        if self.phase == _CONNECTING:
+            self._gather(buffer, start, stop)
+        else:
+            self._share(buffer, start, stop)
 
     def _share(self, buffer: Buffer, start: int, stop: int) -> None:
         self.budget = FRAMES_PER_TURN
@@ -117,6 +119,7 @@ class Intake(Endpoint):
     def _read_on(self) -> None:
         if self.parked and self.backlog is None and not self.paused:
             self.parked = False
+            self.last_received = self.agenda.clock()  # being deaf was our choice: no silence
             self.unpark()
 
     # Flow control.
@@ -140,11 +143,11 @@ class Intake(Endpoint):
 
     # The opening handshake's head.
 
-    def _gather(self, buffer: Buffer, start: int, stop: int) -> int:
-        """Collect the peer's head; returns where it ended, `stop` when it did not."""
+    def _gather(self, buffer: Buffer, start: int, stop: int) -> None:
+        """Collect the peer's head; what came behind it is kept until the verdict."""
         if self.gathering:
             self.on_body(buffer.copy(start, stop))
-            return stop
+            return
         if self.head is None:
             self.head = bytearray()
         head = self.head
@@ -157,31 +160,24 @@ class Intake(Endpoint):
         except InvalidHandshake:
             end = len(head)  # the receiver comes to the same verdict, and words it
         if not end:
-            return stop
+            return
         start += end - known
         del head[end:]
         complete = bytes(head)
         self.head = None
-        self.paused = True  # what follows the head waits for the verdict
+        self.paused = True
+        if start < stop:
+            self._keep(buffer, start, stop)
         self.on_head(complete)
-        return start
 
     def read_head(self) -> None:
         """Collect another head: the one that came was an interim response (RFC 9110 §15.2)."""
-        self._read_more()
+        self.resume()
 
     def read_body(self) -> None:
         """Hand what follows the head to `on_body`, as it comes."""
         self.gathering = True
-        self._read_more()
-
-    def _read_more(self) -> None:
-        self.paused = False
-        backlog = self.backlog
-        if backlog is not None:
-            self.backlog = None
-            self.arrived(backlog, self.backlog_from, self.backlog_to)
-        self._read_on()
+        self.resume()
 
     # Hooks.
 

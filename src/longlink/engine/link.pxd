@@ -19,6 +19,8 @@ cdef class Link(Session):
     cpdef on_ready(self, unsigned int events)
     @cython.locals(buffer=Buffer, count=Py_ssize_t)
     cdef _receive(self)
+    cdef _half_closed(self)
+    cpdef proceed(self)
     cdef _watch(self, unsigned int events)
     cdef _release(self)
     @cython.locals(outbox=Outbox, before=Py_ssize_t, status=int)

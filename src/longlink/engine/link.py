@@ -53,7 +53,8 @@ class Link(Session):
         self.broken = False  # a send failed; the end is dealt with outside the caller's stack
         self.watched = _IN
         agenda.add_user()
-        poll.add(fd, self, _IN)
+        if poll.add(fd, self, _IN) < 0:
+            self.abort()
 
     def on_ready(self, events: int) -> None:
         """The descriptor has octets, or room, or an end. Earlier events of the same turn may
@@ -76,8 +77,17 @@ class Link(Session):
         count = recv(self.fd, buffer, _HEADROOM)
         if count > 0:
             self.arrived(buffer, _HEADROOM, _HEADROOM + count)
+        elif count == 0 and self.outbox is not None and not self.broken:
+            self._half_closed()
         elif count != _AGAIN:
             self.abort()
+
+    def _half_closed(self) -> None:
+        """They send no more, but may still read what is on its way to them."""
+        self.end()
+        if self.outbox is not None and not self.parked:
+            self.parked = True
+            self.park()
 
     def _watch(self, events: int) -> None:
         if events != self.watched and self.fd >= 0:
@@ -91,18 +101,23 @@ class Link(Session):
 
     # The carrier's part, see `Session`.
 
-    def flush(self) -> None:
+    def proceed(self) -> None:
         if self.broken:
             self.abort()
+        else:
+            Session.proceed(self)
+
+    def flush(self) -> None:
         outbox = self.outbox
         if outbox is None:
             return
         before = outbox.size
-        status = outbox.flush(self.fd)
-        if status < 0:
-            self.broken = True
+        status = 0 if self.broken else outbox.flush(self.fd)
+        if self.broken or status < 0:
             outbox.clear()
-            self.agenda.add_dirty(self)
+            if not self.broken:
+                self.broken = True
+                self.agenda.add_again(self)
             return
         self._watch((self.watched | _OUT) if status else (self.watched & ~_OUT))
         self.progressed(before)
@@ -131,14 +146,29 @@ class Link(Session):
         self.ended()
         self.agenda.keep(_adopt(fd, protocol, octets, self.agenda.loop))
         self.agenda.drop_user()
+        self.agenda.tidy()
 
     def address(self, peer: bool) -> Any:
         return kernel.peer_name(self.fd) if peer else kernel.sock_name(self.fd)
+
+
+class Successor(asyncio.Protocol):
+    """Gives `protocol` its transport, and before anything else the octets read already."""
+
+    def __init__(self, protocol: asyncio.Protocol, octets: bytes) -> None:
+        self.protocol = protocol
+        self.octets = octets
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.set_protocol(self.protocol)
+        self.protocol.connection_made(transport)
+        self.protocol.data_received(self.octets)
 
 
 async def _adopt(
     fd: int, protocol: asyncio.Protocol, octets: bytes, loop: asyncio.AbstractEventLoop
 ) -> None:
     """Put the connected descriptor `fd` on an asyncio transport; `octets` were read already."""
-    await loop.connect_accepted_socket(lambda: protocol, socket.socket(fileno=fd))
-    protocol.data_received(octets)
+    await loop.connect_accepted_socket(
+        lambda: Successor(protocol, octets), socket.socket(fileno=fd)
+    )

@@ -10,14 +10,12 @@ cdef int _CONNECTING
 cdef int _OPEN
 cdef int _CLOSE_SENT
 cdef int _CLOSE_DONE
-cdef int _FAILED
-cdef int _ENDED
 
 cdef class Session(Intake):
     cdef readonly Receiver receiver
     cdef readonly Py_ssize_t write_limit
     cdef readonly Py_ssize_t max_backlog
-    cdef readonly bint hanging_up
+    cdef bint leaving
     cdef public Py_ssize_t tick
     cdef double since
     cdef double ping_due
@@ -37,12 +35,14 @@ cdef class Session(Intake):
     cpdef progressed(self, Py_ssize_t size_before)
     cpdef hang_up(self)
     cdef _hung_up(self)
+    cdef _leave(self)
     cpdef ended(self)
     cdef _plan(self, double start, seconds)
-    @cython.locals(due=double, opening=bint)
+    @cython.locals(due=double, stalled=double)
     cpdef double on_deadline(self, double now) except? -1
-    cdef double _overdue(self, double now) except? -1
-    @cython.locals(heard=double, waiting=bint)
+    @cython.locals(due=double, opening=bint)
+    cdef double _handshake_due(self, double now) except? -1
+    @cython.locals(heard=double, patience=double)
     cdef double _keep_alive(self, double now) except? -1
 
     cpdef flush(self)

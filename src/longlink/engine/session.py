@@ -27,8 +27,6 @@ _CONNECTING = Phase.CONNECTING
 _OPEN = Phase.OPEN
 _CLOSE_SENT = Phase.CLOSE_SENT
 _CLOSE_DONE = Phase.CLOSE_DONE
-_FAILED = Phase.FAILED
-_ENDED = Phase.ENDED
 
 
 class Session(Intake):
@@ -42,8 +40,8 @@ class Session(Intake):
     """
 
     __slots__ = (
-        "hanging_up",
         "latency",
+        "leaving",
         "max_backlog",
         "ping_due",
         "ping_payload",
@@ -60,9 +58,9 @@ class Session(Intake):
         self.receiver = receiver
         self.write_limit = limits.write_limit
         self.max_backlog = UNLIMITED if limits.max_backlog is None else limits.max_backlog
-        self.hanging_up = False  # no more output will be added: close TCP once it is sent
+        self.leaving = False  # the closing handshake has begun, or what stands in for it
         self.tick = 0
-        self.since = agenda.now  # when the current phase began
+        self.since = self.now  # when the opening or the closing handshake began
         self.ping_due = 0.0
         self.ping_sent = 0.0  # when the last keepalive ping went out
         self.ping_payload: bytes | None = None  # of the keepalive ping not answered yet
@@ -99,8 +97,7 @@ class Session(Intake):
         if self.phase != _OPEN:
             return
         self.agenda.strays.discard(self)
-        self.now = self.agenda.now
-        self.since = self.now
+        self.now = self.agenda.clock()
         if self.limits.ping_interval is not None:
             self.ping_due = self.now + self.limits.ping_interval
             self.agenda.wheel.schedule(self, self.ping_due)
@@ -159,14 +156,15 @@ class Session(Intake):
             self.receiver.on_drained()
             if self.pong is not None:
                 self.answer_late()
-        elif outbox.size < size_before or not self.stalled_since:
-            self.stalled_since = self.agenda.now
-            if self.limits.stall_timeout is not None:
-                self.agenda.wheel.schedule(self, self.stalled_since + self.limits.stall_timeout)
-            if outbox.size > self.write_limit:
+            return
+        if outbox.size < size_before or not self.stalled_since:
+            self.stalled_since = self.agenda.clock()
+            self._plan(self.stalled_since, self.limits.stall_timeout)
+        if outbox.size > self.write_limit:
+            if self.phase == _OPEN:
                 self.receiver.on_congested()
-            elif outbox.size <= self.write_limit >> 2:
-                self.receiver.on_drained()
+        elif outbox.size <= self.write_limit >> 2:
+            self.receiver.on_drained()
 
     # Frames in.
 
@@ -184,48 +182,56 @@ class Session(Intake):
     def on_phase(self, phase: int) -> None:
         if phase == _OPEN:
             return
-        self.since = self.agenda.now
-        if phase != _ENDED:
-            self._plan(self.since, self.limits.close_timeout)
+        self._leave()
         self.receiver.on_closing()
-        self.resume()  # their Close, or their end, is still to be seen
-        if phase == _FAILED or (phase == _CLOSE_DONE and not self.client):
+        if phase == _CLOSE_SENT or (phase == _CLOSE_DONE and self.client):
+            self.resume()  # their Close, or their end, is still to be seen
+        else:
             self.hang_up()  # the server closes first (§7.1.1)
 
     def on_end(self) -> None:
         self.receiver.on_end()
 
     def hang_up(self) -> None:
-        """Send what is queued, close our side of TCP, and wait for theirs to a deadline."""
+        """Send what is queued, close our side of TCP, and wait for theirs to a deadline.
+
+        What they still send is read and thrown away: left unread, it would turn our close
+        into a reset that destroys what we just sent.
+        """
         if not self.hanging_up:
+            self._leave()
             self.hanging_up = True
-            if self.phase == _CONNECTING:
-                self.since = self.agenda.now
-                self._plan(self.since, self.limits.close_timeout)
+            self.backlog = None
+            self.paused = False
+            self._read_on()
             if self.outbox is None:
                 self._hung_up()
 
     def _hung_up(self) -> None:
-        """Everything is sent. Unread input would turn our close into a reset that destroys
-        what we just sent, so TCP is only half closed until they close, too."""
-        self.lingering = True
+        """Everything is sent: only half close TCP, until they close, too."""
         self.agenda.strays.add(self)
-        self.backlog = None
-        self.paused = False
         self._read_on()
         self.shut()
         self.end()
 
+    def _leave(self) -> None:
+        """From now on `close_timeout` counts, once, whatever the rest of the way looks like."""
+        if not self.leaving:
+            self.leaving = True
+            self.since = self.agenda.clock()
+            self._plan(self.since, self.limits.close_timeout)
+
     def ended(self) -> None:
         """TCP is closed or broken: called by the carrier, which then lets go of it."""
-        self.agenda.wheel.cancel(self)
-        self.agenda.strays.discard(self)
+        self.leaving = self.hanging_up = True
         if self.outbox is not None:
             self.outbox.clear()
             self.outbox = None
         self.backlog = None
         self.end()
         self.receiver = _NOBODY
+        self.agenda.strays.discard(self)
+        self.agenda.wheel.cancel(self)
 
     # Deadlines.
 
@@ -236,53 +242,55 @@ class Session(Intake):
     def on_deadline(self, now: float) -> float:
         """Act on what is due; returns when to ask again, 0.0 for never."""
         self.now = now
-        limits = self.limits
-        due = _NEVER
-        if self.stalled_since and limits.stall_timeout is not None:
-            due = self.stalled_since + limits.stall_timeout
-            if due <= now:
+        stalled = _NEVER
+        if self.stalled_since and self.limits.stall_timeout is not None:
+            self.flush()  # there may be room, though not enough for the kernel to say so
+        if self.stalled_since and self.limits.stall_timeout is not None:
+            stalled = self.stalled_since + self.limits.stall_timeout
+            if stalled <= now:
                 self.abort()
                 return 0.0
-        if self.phase == _OPEN:
-            due = min(due, self._keep_alive(now))
-        else:
-            opening = self.phase == _CONNECTING and not self.hanging_up
-            seconds = limits.open_timeout if opening else limits.close_timeout
-            if seconds is not None:
-                due = min(due, self.since + seconds)
-            if due <= now and opening:
-                return self._overdue(now)
-            if due <= now:
-                self.abort()
-                return 0.0
-        return 0.0 if due == _NEVER else due
+        due = self._keep_alive(now) if self.phase == _OPEN else self._handshake_due(now)
+        due = min(due, stalled)
+        return 0.0 if due == _NEVER or self.receiver is _NOBODY else due
 
-    def _overdue(self, now: float) -> float:
-        """The opening handshake is late: the receiver answers 408 or gives up."""
-        self.receiver.on_overdue(self)
-        self.hang_up()
-        return now + (self.limits.close_timeout or 0.0)
+    def _handshake_due(self, now: float) -> float:
+        """The deadline of the opening or closing handshake; past it, act."""
+        opening = self.undecided()
+        seconds = self.limits.open_timeout if opening else self.limits.close_timeout
+        if seconds is None:
+            return _NEVER
+        due = self.since + seconds
+        if due > now:
+            return due
+        if opening:
+            self.receiver.on_overdue(self)  # answers 408, or cuts TCP, or leaves it to us
+            self.hang_up()
+        else:
+            self.abort()
+        return _NEVER
 
     def _keep_alive(self, now: float) -> float:
         """Ping when it is time; fail a peer from which nothing has come since. Any octet is
-        a sign of life, so one large slow frame does not count as silence."""
+        a sign of life, so one large slow frame does not count as silence; nor does a time
+        in which we didn't read."""
         limits = self.limits
         if limits.ping_interval is None:
             return _NEVER
-        waiting = self.ping_payload is not None and limits.ping_timeout is not None
-        heard = max(self.ping_sent, self.last_received)
-        if waiting and heard + limits.ping_timeout <= now:  # type: ignore[operator]
+        patience = _NEVER if limits.ping_timeout is None else limits.ping_timeout
+        heard = now if self.parked else max(self.ping_sent, self.last_received)
+        if self.ping_payload is not None and heard + patience <= now:
             self.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
-            return now + (limits.close_timeout or 0.0)
+            return _NEVER
         if self.ping_due <= now:
-            if self.ping_payload is None:
-                self.ping_payload = masking_key().to_bytes(4, "big")
-                self.ping_sent = now
-                self.send_ping(self.ping_payload)
             self.ping_due = now + limits.ping_interval
-        if waiting:
-            return min(self.ping_due, heard + limits.ping_timeout)  # type: ignore[operator]
-        return self.ping_due
+            if self.ping_payload is None or limits.ping_timeout is None:
+                self.ping_payload = masking_key().to_bytes(4, "big")
+                self.ping_sent = heard = now
+                self.send_ping(self.ping_payload)
+        if self.ping_payload is None:
+            return self.ping_due
+        return min(self.ping_due, heard + patience)
 
     # What the carrier does.
 

@@ -2,24 +2,32 @@
 
 Same endpoint, same limits, same order of events as on the reactor. asyncio wants a
 protocol object, which a compiled session can't be, so a `Carrier` stands between the two.
+A transport is given all there is, until it says that it is full: so it may hold as much as
+an outbox may, and a slow reader costs up to twice what it costs on a link.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 from ..limits import Limits
+from ..wire.endpoint import Phase
 from ..wire.reader import HEADROOM
-from .agenda import RECEIVE_BYTES, Agenda
+from .agenda import FAULTS, RECEIVE_BYTES, Agenda
 from .receiver import Receiver
 from .session import Session
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 
 class Stream(Session):
     """A session that reads from and writes to `transport`."""
 
-    __slots__ = ("carrier", "full", "gone", "transport")
+    __slots__ = ("full", "gone", "transport", "waiting")
 
     def __init__(
         self,
@@ -32,25 +40,33 @@ class Stream(Session):
         Session.__init__(self, client, receiver, limits, agenda)
         self.transport = transport
         self.full = False  # the transport holds more than write_limit
+        self.waiting = 0  # octets in the transport when it was last looked at
         self.gone = False
         transport.set_write_buffer_limits(high=limits.write_limit)
         agenda.add_user()
 
     def received(self, count: int) -> None:
         """`count` octets lie in the shared buffer: a turn of this connection alone."""
-        self.agenda.begin()
+        agenda = self.agenda
+        nested = agenda.active  # another connection was handed over and is a WebSocket again
+        if not nested:
+            agenda.begin()
         try:
-            self.arrived(self.agenda.buffer, HEADROOM, HEADROOM + count)
-        except Exception:
-            self.agenda.crashed(self)
-        self.agenda.finish()
+            self.arrived(agenda.buffer, HEADROOM, HEADROOM + count)
+        except FAULTS:
+            agenda.crashed(self)
+        if not nested:
+            agenda.finish()
 
     def writable(self, full: bool) -> None:
         """The transport holds more than its high-water mark, or less than its low one."""
         self.full = full
         if full:
-            self.stalled_since = self.agenda.now
+            self.stalled_since = self.agenda.clock()
+            self.waiting = self._unsent()
             self._plan(self.stalled_since, self.limits.stall_timeout)
+            if self.phase == Phase.OPEN:
+                self.receiver.on_congested()
         elif self.outbox is not None and self.outbox.size:
             self.agenda.add_dirty(self)
         else:
@@ -58,12 +74,36 @@ class Stream(Session):
             self._outbox()
             self.progressed(0)
 
+    def half_closed(self) -> None:
+        """They send no more, but may still read what is on its way to them."""
+        if self.outbox is not None and not self.gone:
+            self.transport.write(self.outbox.take())
+        self.end()
+
     def lost(self) -> None:
         """The transport is closed."""
         if not self.gone:
             self.gone = True
             self.ended()
             self.agenda.drop_user()
+
+    def on_deadline(self, now: float) -> float:
+        if self.full:
+            waiting = self._unsent()
+            if waiting < self.waiting:
+                self.stalled_since = now
+            self.waiting = waiting
+        return Session.on_deadline(self, now)
+
+    def _unsent(self) -> int:
+        """What the peer has not taken yet: the transport's octets, and the kernel's where it
+        tells. The transport alone moves in steps of megabytes."""
+        waiting = self.transport.get_write_buffer_size()
+        sock = self.transport.get_extra_info("socket")
+        if sys.platform == "linux" and sock is not None and sock.fileno() >= 0:
+            queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+            waiting += int.from_bytes(queued, sys.byteorder)
+        return waiting
 
     # The carrier's part, see `Session`.
 
@@ -80,18 +120,24 @@ class Stream(Session):
         return Session.congested(self) or self.full
 
     def park(self) -> None:
-        if not self.gone:
+        if not self.gone and not self.transport.is_closing():
             self.transport.pause_reading()
 
     def unpark(self) -> None:
-        if not self.gone:
+        if not self.gone and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def shut(self) -> None:
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
-            self.transport.close()  # TLS says goodbye both ways
+        transport = self.transport
+        if transport.is_closing():
+            return
+        try:
+            if transport.can_write_eof():
+                transport.write_eof()
+                return
+        except OSError:
+            pass  # they have reset it, and the transport does not know yet
+        transport.close()  # TLS says goodbye both ways
 
     def abort(self) -> None:
         if not self.gone:
@@ -100,12 +146,13 @@ class Stream(Session):
 
     def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
         octets = head + self._unread()
-        transport = self.transport
+        transport, parked = self.transport, self.parked
+        self.parked = False
         self.lost()
-        if self.parked:
-            transport.resume_reading()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+        if parked:
+            transport.resume_reading()
         protocol.data_received(octets)
 
     def address(self, peer: bool) -> Any:
@@ -150,7 +197,7 @@ class Carrier(asyncio.BufferedProtocol):
             self._stream().received(len(piece))
 
     def eof_received(self) -> bool:
-        self._stream().flush()
+        self._stream().half_closed()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
