@@ -18,6 +18,8 @@ import longlink.api.client
 import longlink.api.server
 from longlink.engine.agenda import agenda_of
 
+from .meeting import Guests
+
 Until = Callable[..., Awaitable[None]]
 
 
@@ -141,6 +143,11 @@ def place(request: pytest.FixtureRequest) -> Place:
     """Every carrier."""
     place: Place = request.getfixturevalue(request.param)
     return place
+
+
+@pytest.fixture
+def guests() -> Guests:
+    return Guests()
 
 
 @pytest.fixture(autouse=True)

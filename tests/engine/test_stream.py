@@ -18,9 +18,9 @@ from longlink.errors import ConnectionClosedError, ConnectionClosedOK
 from longlink.limits import Limits
 
 from .conftest import Clock, Place, Until
+from .meeting import echo, publish
 from .raw import BINARY, HEAD, PING, TEXT, Frames, Peer, close_frame, frame, text
 from .test_link import Body, Giver
-from .test_session import echo, publish
 
 
 class Secure:
