@@ -56,7 +56,7 @@ class Limits:
         "close", "policy", "what max_backlog does: close with 1013, or drop the new message"
     )
     max_control_rate: int | None = _limit(
-        100, "frames per second", "ping, pong and close frames accepted; more fail with 1008"
+        100, "frames per second", "ping and pong frames accepted; more fail with 1008"
     )
     max_control_burst: int = _limit(
         200, "frames", "control frames accepted at once before the rate applies"

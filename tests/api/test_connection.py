@@ -187,7 +187,8 @@ async def test_a_wait_for_a_slow_peer_ends_with_the_connection() -> None:
                 if not waiting.done():
                     break
             raw.reset()
-            await asyncio.wait([waiting])
+            with pytest.raises(ConnectionClosedError):
+                await waiting
             await ours.wait_closed()
             with pytest.raises(ConnectionClosedError):
                 ours.send("over")

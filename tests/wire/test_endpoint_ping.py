@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from longlink.errors import Close
+from longlink.wire.endpoint import State
 from tests.wire.instrument import (
     BINARY,
     FIN,
@@ -133,10 +134,20 @@ def test_a_rest_earns_no_more_than_a_burst() -> None:
     assert endpoint.of("violation") == [(1008, "7.4.1", REASON)]
 
 
-def test_a_close_counts_as_well() -> None:
+def test_a_close_is_never_too_many() -> None:
     outcome = converse(ping() * 2 + close(1000), control_rate=2, control_burst=2)
-    assert outcome.failed_with == 1008
-    assert outcome.close_rcvd is None
+    assert outcome.failed_with is None
+    assert outcome.close_rcvd == Close(1000, "")
+
+
+def test_pongs_that_we_asked_for_do_not_count() -> None:
+    endpoint = opened(control_rate=1, control_burst=1)
+    for _ in range(20):
+        endpoint.send_ping(b"x")
+    feed(endpoint, pong(b"x") * 21)
+    assert endpoint.state is State.OPEN
+    feed(endpoint, pong(b"x"))
+    assert endpoint.state is State.CLOSING
 
 
 def test_data_does_not_count() -> None:

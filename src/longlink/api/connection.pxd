@@ -19,6 +19,7 @@ cdef int _TURN
 
 cdef class Connection(Receiver):
     cdef object __weakref__
+    cdef dict __dict__  # people put their own things on a connection; no memory until they do
     cdef readonly Session session
     cdef readonly object owner
     cdef readonly object callback

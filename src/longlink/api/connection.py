@@ -128,7 +128,7 @@ class Connection(Receiver):
     @property
     def close_code(self) -> int | None:
         """The code the peer closed with, 1006 when TCP ended without; None before."""
-        if self.session.phase != _ENDED:
+        if self.session.phase < _CLOSED_OVER_THERE:
             return None
         rcvd = self.session.close_rcvd
         return int(CloseCode.ABNORMAL_CLOSURE) if rcvd is None else int(rcvd.code)
@@ -136,7 +136,7 @@ class Connection(Receiver):
     @property
     def close_reason(self) -> str | None:
         """The reason the peer closed with, "" when TCP ended without; None before."""
-        if self.session.phase != _ENDED:
+        if self.session.phase < _CLOSED_OVER_THERE:
             return None
         rcvd = self.session.close_rcvd
         return "" if rcvd is None else str(rcvd.reason)
@@ -295,11 +295,9 @@ class Connection(Receiver):
             raise ConcurrencyError("another task is waiting in recv() on this connection already")
 
     def _attempt_drain(self, wait: Wait) -> Any:
-        if self._clear(wait.kind):
-            return None
         if self.session.phase >= _CLOSED_OVER_THERE:
-            raise self.session.closed()
-        return self._park(wait)
+            raise self.session.closed()  # an outbox that was thrown away is empty, too
+        return None if self._clear(wait.kind) else self._park(wait)
 
     def _clear(self, kind: int) -> bool:
         """Whether there is no need to wait for what `kind` says."""

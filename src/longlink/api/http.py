@@ -23,6 +23,7 @@ class HTTPService:
         app: any ASGI application.
         upgraded: makes the protocol for a WebSocket request on a kept-alive connection.
         server_header: the Server header; None for none.
+        max_head: octets of the largest head on a connection that was kept alive.
 
     Raises ImportError, saying what to install, when uvicorn is not there.
     """
@@ -32,6 +33,7 @@ class HTTPService:
         app: ASGIApp,
         upgraded: Callable[[], asyncio.BaseProtocol],
         server_header: str | None = None,
+        max_head: int = 16 * 1024,
     ) -> None:
         try:
             from uvicorn import Config
@@ -44,6 +46,9 @@ class HTTPService:
             log_config=None,
             access_log=False,
             server_header=False,
+            # httptools is faster, and takes heads of any size on a connection that was kept alive.
+            http="h11",
+            h11_max_incomplete_event_size=max_head,
         )
         self.server_header = server_header
         self.state = _with_headers(ServerState, self.headers)()
@@ -79,6 +84,8 @@ class HTTPService:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self.connections.empty.wait()
+                while self.state.tasks:  # the answer is out, but its task isn't done
+                    await asyncio.wait(self.state.tasks)
         late = list(self.state.tasks)
         for task in late:
             task.cancel()

@@ -58,6 +58,9 @@ class House(Protocol):
     def is_full(self) -> bool:
         """Whether there is no room for one more."""
 
+    def has_room(self) -> bool:
+        """Whether there are descriptors for one more request of plain HTTP."""
+
     def entered(self, connection: Connection, session: Session) -> None:
         """The connection is open."""
 
@@ -95,11 +98,13 @@ class Reception(Receiver):
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=self.policy.limits.close_timeout)
 
     def _judge(self, session: Session, head: bytes) -> None:
         request = parse_request(head, **self.policy.limits.of_head())
         if self.house.http is not None and not is_upgrade(request):
+            if not self.house.has_room():
+                raise Refusal(respond(503, "too many connections\n"))
             session.hand_over(self.house.http.protocol(), head)
             return
         self._check_room()
@@ -137,16 +142,29 @@ class Reception(Receiver):
     async def _consult(self, session: Session, connection: Connection, request: Request) -> None:
         connection.asked = request
         try:
-            response = await _call(self.policy.process_request, connection, request)
-            if response is None:
-                response = self._verdict(connection, request)
-            changed = await _call(self.policy.process_response, connection, request, response)
+            # The deadline of those who leave meanwhile, too: nobody else ends their hooks.
+            async with asyncio.timeout(self.policy.limits.open_timeout) as patience:
+                response = await self._hear(connection, request)
             self._check_room()  # it may have changed meanwhile
-            self._answer(session, connection, changed or response, request)
+            self._answer(session, connection, response, request)
+        except TimeoutError:
+            if patience.expired():
+                self._refuse(session, respond(503, "the server took too long to answer\n"))
+            else:
+                self._failed(session)
         except Refusal as refusal:
             self._refuse(session, refusal.response)
         except Exception:
             self._failed(session)
+
+    async def _hear(self, connection: Connection, request: Request) -> Response:
+        """What is answered after the hooks had their say."""
+        response = await _call(self.policy.process_request, connection, request)
+        if response is None:
+            response = self._verdict(connection, request)
+        changed = await _call(self.policy.process_response, connection, request, response)
+        answer: Response = changed or response
+        return answer
 
     def _verdict(self, connection: Connection, request: Request) -> Response:
         """As `_accept`, a refusal returned: process_response sees that, too."""

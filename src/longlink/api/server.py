@@ -53,9 +53,8 @@ class Server:
         self.on_close = on_close
         self.logger = logger
         self.limits = policy.limits
-        self.max_connections = policy.limits.max_connections or max(
-            1, descriptors() - SPARE_DESCRIPTORS
-        )
+        self.room = max(1, descriptors() - SPARE_DESCRIPTORS)
+        self.max_connections = policy.limits.max_connections or self.room
         self.reception = Reception(policy, self)
         self.http: HTTPService | None = None
         self.loop = asyncio.get_running_loop()
@@ -136,7 +135,7 @@ class Server:
         self.sockets = tuple(sockets)
         try:
             if http is not None:
-                service = HTTPService(http, self.carrier, server_header)
+                service = HTTPService(http, self.carrier, server_header, self.limits.max_head)
                 await service.start()
                 self.http = service
             for sock in sockets:
@@ -180,6 +179,11 @@ class Server:
     def is_full(self) -> bool:
         """See `House`."""
         return len(self._connections) >= self.max_connections
+
+    def has_room(self) -> bool:
+        """See `House`."""
+        others = 0 if self.http is None else len(self.http.connections)
+        return len(self._connections) + others < self.room
 
     def entered(self, connection: Connection, session: Session) -> None:
         """See `House`."""
@@ -237,6 +241,8 @@ class Server:
                     connection.session.send_close(code, reason)
             await self.empty.wait()  # each has its own deadline: close_timeout
             await self._end_handlers(self.limits.close_timeout if close_connections else None)
+            if self.agenda.tasks:  # connections on their way to HTTP
+                await asyncio.wait(self.agenda.tasks, timeout=self.limits.close_timeout)
             if self.http is not None:
                 await self.http.stop(self.limits.close_timeout)
         finally:
@@ -252,8 +258,8 @@ class Server:
         for task in late:
             self.logger.warning("connection handler did not end in time: cancelled")
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        if late:  # one that refuses to be cancelled does not keep the server from ending
+            await asyncio.wait(late, timeout=timeout)
 
     def _cut_strays(self, half_open: bool) -> None:
         """End the sessions that are no connections: not yet, or not any more."""

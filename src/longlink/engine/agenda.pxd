@@ -11,6 +11,7 @@ cdef class Agenda:
     cdef readonly bint active
     cdef bint waking
     cdef readonly Py_ssize_t users
+    cdef readonly bint retired
     cdef list dirty
     cdef list again
     cdef list pool

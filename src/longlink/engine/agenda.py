@@ -40,6 +40,7 @@ class Agenda:
         "loop",
         "now",
         "pool",
+        "retired",
         "strays",
         "tasks",
         "users",
@@ -53,6 +54,7 @@ class Agenda:
         self.active = False  # a turn is on: whoever writes something down needn't wake us
         self.waking = False
         self.users = 0
+        self.retired = False
         self.dirty: list[Any] = []  # sessions with output
         self.again: list[Any] = []  # sessions with unread octets in hand
         self.pool: list[Outbox] = []
@@ -79,9 +81,10 @@ class Agenda:
 
     def retire(self) -> None:
         """Nobody is left."""
+        self.retired = True
         self.wheel.stop()
         if _AGENDAS.get(self.loop) is self:
-            del _AGENDAS[self.loop]
+            _AGENDAS.pop(self.loop, None)
 
     def add_dirty(self, session: Any) -> None:
         """`session` has output. It says so once, when its outbox stops being empty."""
@@ -167,7 +170,9 @@ def agenda_of(loop: asyncio.AbstractEventLoop, make: type[Agenda] = Agenda) -> A
     """The agenda of `loop`, made by `make` when there is none."""
     agenda = _AGENDAS.get(loop)
     if agenda is None:
-        for other in [other for other in _AGENDAS if other.is_closed()]:
-            del _AGENDAS[other]
+        for other in list(_AGENDAS):  # other threads have theirs
+            stale = _AGENDAS.get(other) if other.is_closed() else None
+            if stale is not None:
+                stale.retire()
         agenda = _AGENDAS[loop] = make(loop)
     return agenda

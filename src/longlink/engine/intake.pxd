@@ -17,6 +17,7 @@ cdef class Intake(Endpoint):
     cdef Py_ssize_t backlog_from
     cdef Py_ssize_t backlog_to
     cdef bint gathering
+    cdef bint eof
     cdef readonly bint paused
     cdef readonly bint parked
     cdef readonly bint hanging_up
@@ -29,6 +30,7 @@ cdef class Intake(Endpoint):
     cdef _share(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cdef _keep(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cpdef bytes _unread(self)
+    @cython.locals(now=double)
     cdef _read_on(self)
     cpdef pause(self)
     cpdef resume(self)
@@ -36,6 +38,7 @@ cdef class Intake(Endpoint):
     cdef _gather(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cpdef read_head(self)
     cpdef read_body(self)
+    cpdef on_eof(self)
     cpdef on_head(self, bytes head)
     cpdef on_body(self, bytes data)
     cpdef park(self)

@@ -29,6 +29,7 @@ class Intake(Endpoint):
         "backlog",
         "backlog_from",
         "backlog_to",
+        "eof",
         "gathering",
         "hanging_up",
         "head",
@@ -56,6 +57,7 @@ class Intake(Endpoint):
         self.backlog: Buffer | None = None
         self.backlog_from = 0
         self.backlog_to = 0
+        self.eof = False  # TCP's end was seen behind the backlog
         self.paused = False  # the receiver does not want more messages
         self.parked = False  # the carrier was told not to read
         self.hanging_up = False  # no output will be added and no input believed
@@ -119,8 +121,15 @@ class Intake(Endpoint):
     def _read_on(self) -> None:
         if self.parked and self.backlog is None and not self.paused:
             self.parked = False
-            self.last_received = self.agenda.clock()  # being deaf was our choice: no silence
-            self.unpark()
+            # Being deaf was our choice: it is no silence of theirs, and their control frames of
+            # that time are no flood.
+            now = self.agenda.clock()
+            self.control_tokens += (now - self.last_received) * self.control_rate
+            self.last_received = now
+            if self.eof:
+                self.on_eof()
+            else:
+                self.unpark()
 
     # Flow control.
 
@@ -187,6 +196,9 @@ class Intake(Endpoint):
 
     def on_body(self, data: bytes) -> None:
         """More of what follows the head, after `read_body`."""
+
+    def on_eof(self) -> None:
+        """TCP's end, after everything that came before it was processed."""
 
     # What the carrier does.
 

@@ -6,6 +6,7 @@ from longlink.native.kernel cimport Buffer, Outbox, Poll, recv
 
 cdef unsigned int _IN
 cdef unsigned int _OUT
+cdef unsigned int _ERR
 cdef unsigned int _GONE
 cdef Py_ssize_t _HEADROOM
 cdef int _AGAIN
@@ -14,11 +15,13 @@ cdef class Link(Session):
     cdef readonly int fd
     cdef readonly Poll poll
     cdef bint broken
+    cdef bint hidden
     cdef readonly unsigned int watched
 
     cpdef on_ready(self, unsigned int events)
     @cython.locals(buffer=Buffer, count=Py_ssize_t)
     cdef _receive(self)
+    cdef _gone(self, unsigned int events)
     cdef _half_closed(self)
     cpdef proceed(self)
     cdef _watch(self, unsigned int events)

@@ -22,6 +22,7 @@ from .session import Session
 
 _IN = kernel.IN
 _OUT = kernel.OUT
+_ERR = kernel.ERR
 _GONE = kernel.ERR | kernel.HUP
 _HEADROOM = HEADROOM
 _AGAIN = -errno.EAGAIN
@@ -36,7 +37,7 @@ class Link(Session):
         client, receiver, limits, agenda: see `Session`.
     """
 
-    __slots__ = ("broken", "fd", "poll", "watched")
+    __slots__ = ("broken", "fd", "hidden", "poll", "watched")
 
     def __init__(
         self,
@@ -47,14 +48,22 @@ class Link(Session):
         limits: Limits,
         agenda: Agenda,
     ) -> None:
-        Session.__init__(self, client, receiver, limits, agenda)
-        self.fd = fd
+        self.fd = -1  # until it is whole: a link that failed to be born closes nothing
         self.poll = poll
         self.broken = False  # a send failed; the end is dealt with outside the caller's stack
+        self.hidden = False  # off the poll, though not closed
         self.watched = _IN
+        Session.__init__(self, client, receiver, limits, agenda)
+        self.fd = fd
         agenda.add_user()
         if poll.add(fd, self, _IN) < 0:
             self.abort()
+
+    def __del__(self) -> None:
+        """Its event loop was closed under it: nobody else knows the descriptor."""
+        if self.fd >= 0:
+            kernel.close(self.fd)
+            self.fd = -1
 
     def on_ready(self, events: int) -> None:
         """The descriptor has octets, or room, or an end. Earlier events of the same turn may
@@ -66,9 +75,19 @@ class Link(Session):
         if events & _IN:
             self._receive()
         elif events & _GONE:
-            self.abort()
+            self._gone(events)
         if self.outbox is not None and not self.watched & _OUT:
             self.flush()
+
+    def _gone(self, events: int) -> None:
+        """The peer is gone. While we are not reading, what it sent before still lies in the
+        kernel (Unix sockets): reading goes on where it stopped. A hang-up is reported again
+        and again whatever is watched, so the descriptor leaves the poll until then."""
+        if events & _ERR or not self.parked or self.hanging_up:
+            self.abort()
+        else:
+            self.poll.remove(self.fd, self)
+            self.hidden = True
 
     def _receive(self) -> None:
         if self.fd < 0:
@@ -90,13 +109,19 @@ class Link(Session):
             self.park()
 
     def _watch(self, events: int) -> None:
-        if events != self.watched and self.fd >= 0:
-            self.watched = events
+        if self.fd < 0 or (self.hidden and not events & _IN):
+            return
+        if self.hidden:
+            self.hidden = False
+            self.poll.add(self.fd, self, events)
+        elif events != self.watched:
             self.poll.change(self.fd, self, events)
+        self.watched = events
 
     def _release(self) -> None:
         """Take the descriptor off the poll; from here on the link has none."""
-        self.poll.remove(self.fd, self)
+        if not self.hidden:
+            self.poll.remove(self.fd, self)
         self.fd = -1
 
     # The carrier's part, see `Session`.

@@ -77,6 +77,8 @@ class Reactor(Agenda):
                 listener.listen_again()
 
     def retire(self) -> None:
+        if self.retired:
+            return
         Agenda.retire(self)
         if self.loop.is_closed():
             self.poll.close()

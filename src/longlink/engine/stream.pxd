@@ -10,12 +10,14 @@ cdef class Stream(Session):
     cdef bint full
     cdef Py_ssize_t waiting
     cdef readonly bint gone
+    cdef bint over
 
     @cython.locals(agenda=Agenda, nested=bint)
     cpdef received(self, Py_ssize_t count)
     cpdef writable(self, bint full)
     cpdef half_closed(self)
     cpdef lost(self)
+    cdef _release(self)
     cpdef double on_deadline(self, double now) except? -1
     cdef Py_ssize_t _unsent(self) except -1
     @cython.locals(outbox=Outbox, before=Py_ssize_t)

@@ -27,7 +27,7 @@ if sys.platform == "linux":
 class Stream(Session):
     """A session that reads from and writes to `transport`."""
 
-    __slots__ = ("full", "gone", "transport", "waiting")
+    __slots__ = ("full", "gone", "over", "transport", "waiting")
 
     def __init__(
         self,
@@ -41,7 +41,8 @@ class Stream(Session):
         self.transport = transport
         self.full = False  # the transport holds more than write_limit
         self.waiting = 0  # octets in the transport when it was last looked at
-        self.gone = False
+        self.gone = False  # the transport is closed
+        self.over = False  # and so is everything that came before
         transport.set_write_buffer_limits(high=limits.write_limit)
         agenda.add_user()
 
@@ -55,8 +56,9 @@ class Stream(Session):
             self.arrived(agenda.buffer, HEADROOM, HEADROOM + count)
         except FAULTS:
             agenda.crashed(self)
-        if not nested:
-            agenda.finish()
+        finally:
+            if not nested:
+                agenda.finish()
 
     def writable(self, full: bool) -> None:
         """The transport holds more than its high-water mark, or less than its low one."""
@@ -75,15 +77,32 @@ class Stream(Session):
             self.progressed(0)
 
     def half_closed(self) -> None:
-        """They send no more, but may still read what is on its way to them."""
-        if self.outbox is not None and not self.gone:
-            self.transport.write(self.outbox.take())
-        self.end()
+        """They send no more, but may still read what is on its way to them. TLS tells so
+        though it was told not to read: first comes what came before."""
+        if self.backlog is not None and not self.hanging_up:
+            self.eof = True
+        elif not self.gone:
+            if self.outbox is not None:
+                self.transport.write(self.outbox.take())
+            self.end()
 
     def lost(self) -> None:
         """The transport is closed."""
         if not self.gone:
             self.gone = True
+            if self.backlog is not None and not self.hanging_up:
+                self.eof = True
+            else:
+                self._release()
+
+    def on_eof(self) -> None:
+        self.half_closed()
+        if self.gone:
+            self._release()
+
+    def _release(self) -> None:
+        if not self.over:
+            self.over = True
             self.ended()
             self.agenda.drop_user()
 
@@ -109,7 +128,10 @@ class Stream(Session):
 
     def flush(self) -> None:
         outbox = self.outbox
-        if outbox is None or self.full or self.gone:
+        if outbox is None or self.full:
+            return
+        if self.gone:
+            outbox.clear()
             return
         before = outbox.size
         self.transport.write(outbox.take())
@@ -141,14 +163,16 @@ class Stream(Session):
 
     def abort(self) -> None:
         if not self.gone:
+            self.gone = True
             self.transport.abort()
-            self.lost()
+        self._release()
 
     def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
         octets = head + self._unread()
         transport, parked = self.transport, self.parked
         self.parked = False
-        self.lost()
+        self.gone = True
+        self._release()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if parked:
@@ -174,7 +198,9 @@ class Carrier(asyncio.BufferedProtocol):
         self.stream: Stream | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        if self.agenda.retired:  # TLS took its time: the server it was for is gone
+            transport.abort()  # type: ignore[attr-defined]
+            return
         self.stream = Stream(
             transport,  # type: ignore[arg-type]
             self.client,
@@ -197,11 +223,13 @@ class Carrier(asyncio.BufferedProtocol):
             self._stream().received(len(piece))
 
     def eof_received(self) -> bool:
-        self._stream().half_closed()
+        if self.stream is not None:
+            self.stream.half_closed()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stream().lost()
+        if self.stream is not None:
+            self.stream.lost()
 
     def pause_writing(self) -> None:
         self._stream().writable(full=True)

@@ -14,6 +14,7 @@ import logging
 from typing import Protocol
 
 TICK_S = 0.1
+NEVER_S = 1e9  # a deadline later than this is none: no loop's clock gets there
 
 logger = logging.getLogger("longlink.engine")
 
@@ -41,6 +42,8 @@ class Wheel:
 
     def schedule(self, item: Timed, deadline: float) -> None:
         """See that `item.on_deadline` is called at `deadline` (seconds of the loop's clock)."""
+        if deadline >= NEVER_S:
+            return
         tick = int(deadline / TICK_S) + 1
         if item.tick:
             if item.tick <= tick:

@@ -18,6 +18,7 @@ cdef int _TEXT
 cdef int _BINARY
 cdef int _PING
 cdef int _PONG
+cdef int _CLOSE
 
 cdef class Endpoint(Reader):
     cdef readonly bint client
@@ -33,6 +34,7 @@ cdef class Endpoint(Reader):
     cdef readonly object close_rcvd
     cdef readonly object rcvd_then_sent
     cdef bytes pong
+    cdef Py_ssize_t pongs_owed
 
     cpdef on_output(self)
     cpdef on_pong(self, bytes payload)
@@ -51,7 +53,7 @@ cdef class Endpoint(Reader):
     cpdef end(self)
     cpdef closed(self)
     cpdef on_control(self, int opcode, bytes payload)
-    @cython.locals(grown=double)
+    @cython.locals(tokens=double)
     cdef bint _within_rate(self) except -1
     cdef _answer(self, bytes payload)
     cpdef answer_late(self)

@@ -125,6 +125,7 @@ _TEXT = Opcode.TEXT
 _BINARY = Opcode.BINARY
 _PING = Opcode.PING
 _PONG = Opcode.PONG
+_CLOSE = Opcode.CLOSE
 
 
 class Endpoint(Reader):
@@ -150,6 +151,7 @@ class Endpoint(Reader):
         "outbox",
         "phase",
         "pong",
+        "pongs_owed",
         "rcvd_then_sent",
     )
 
@@ -175,6 +177,7 @@ class Endpoint(Reader):
         self.close_sent: Close | None = None
         self.close_rcvd: Close | None = None
         self.rcvd_then_sent: bool | None = None
+        self.pongs_owed = 0  # pings of ours that were not answered
         self.pong: bytes | None = None  # held back while the peer doesn't read
 
     # Hooks. They must not raise.
@@ -235,6 +238,7 @@ class Endpoint(Reader):
         if self.phase != _OPEN:
             raise self.closed()
         self._write(FIN | _PING, payload)
+        self.pongs_owed += 1
 
     def send_pong(self, payload: bytes) -> None:
         """Queue a Pong nobody asked for (§5.5.3). Raises as `send_ping` does."""
@@ -274,23 +278,30 @@ class Endpoint(Reader):
     # Frames in, by way of the reader.
 
     def on_control(self, opcode: int, payload: bytes) -> None:
-        if self.control_rate and not self._within_rate():
+        if opcode == _CLOSE:  # there is only one, and it is never too many
+            self._close_received(payload)
+        elif opcode == _PONG and self.pongs_owed:
+            self.pongs_owed -= 1  # we asked for it
+            self.on_pong(payload)
+        elif self.control_rate and not self._within_rate():
             limit = f"{self.control_rate} control frames a second"
             self._violate(CloseCode.POLICY_VIOLATION, "7.4.1", f"more than {limit}")
         elif opcode == _PING:
             self._answer(payload)
-        elif opcode == _PONG:
-            self.on_pong(payload)
         else:
-            self._close_received(payload)
+            self.on_pong(payload)
 
     def on_violation(self, code: int, section: str, reason: str) -> None:
         self.fail(code, f"{reason} (RFC 6455 {section})")
 
     def _within_rate(self) -> bool:
-        """A token bucket: `control_rate` a second, `control_burst` at once."""
-        grown = self.control_tokens + (self.now - self.control_seen) * self.control_rate
-        self.control_tokens = min(grown, self.control_burst) - 1
+        """A token bucket: `control_rate` a second, `control_burst` at once; more for frames
+        that came while the owner did not read, which puts their tokens in itself."""
+        tokens = self.control_tokens
+        if tokens < self.control_burst:
+            tokens += (self.now - self.control_seen) * self.control_rate
+            tokens = min(tokens, self.control_burst)
+        self.control_tokens = tokens - 1
         self.control_seen = self.now
         return self.control_tokens >= 0
 
@@ -367,7 +378,7 @@ class Endpoint(Reader):
 
         What can go wrong goes wrong before the first octet is queued.
         """
-        if isinstance(payload, (bytes, bytearray)):
+        if type(payload) is bytes or type(payload) is bytearray:
             length = len(payload)
         else:
             payload = _contiguous(payload)
@@ -400,8 +411,10 @@ class Endpoint(Reader):
             self.on_output()
 
 
-def _contiguous(payload: memoryview) -> memoryview:
-    """The octets of a memoryview in one piece; TypeError for what is none."""
+def _contiguous(payload: bytes | bytearray | memoryview) -> memoryview:
+    """The octets of anything bytes-like in one piece; TypeError for what is none."""
+    if isinstance(payload, (bytes, bytearray)):
+        return memoryview(payload)  # of a subclass: what it says of its length is its own
     if not isinstance(payload, memoryview):
         raise TypeError(f"a message is str or bytes-like, not {type(payload).__name__}")
     return payload if payload.c_contiguous else memoryview(payload.tobytes())
