@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from longlink import Connection, ConnectionClosed, State, broadcast, connect, serve
-from tests.api.raw import FIN, TEXT, Raw, idle, pair, uri_of
+from tests.api.raw import BINARY, FIN, TEXT, Raw, idle, pair, uri_of
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,13 @@ async def test_a_callback_may_broadcast_to_all() -> None:
             assert await raw.recv() == (FIN | TEXT, b"left")
     await asyncio.sleep(0)
     assert not members
+
+
+async def test_text_says_otherwise_than_the_type() -> None:
+    async with serve(idle, "127.0.0.1", 0) as server, Raw.open(server) as raw:
+        broadcast(server.connections, "é".encode(), text=True)
+        assert await raw.recv() == (FIN | TEXT, "é".encode())
+        broadcast(server.connections, "é", text=False)
+        assert await raw.recv() == (FIN | BINARY, "é".encode())
+        with pytest.raises(UnicodeDecodeError):
+            broadcast(server.connections, b"\xff", text=True)

@@ -798,3 +798,27 @@ async def test_two_messages_in_one_segment_wake_one_reader_twice() -> None:
             raw.frame(FIN | TEXT, b"two")
             assert await waiting == "one"
             assert await ours.recv() == "two"
+
+
+async def test_bytes_sent_as_text_must_be_text() -> None:
+    async with pair() as (ours, theirs):
+        with pytest.raises(UnicodeDecodeError):
+            ours.send(b"\xff", text=True)
+        await ours.send("é".encode(), text=True)
+        assert await theirs.recv() == "é"
+
+
+def test_no_compression_is_all_there_is() -> None:
+    serve(idle, compression=None)
+    connect("ws://localhost", compression=None)
+    with pytest.raises(ValueError, match="'deflate'"):
+        serve(idle, compression="deflate")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'deflate'"):
+        connect("ws://localhost", compression="deflate")  # type: ignore[arg-type]
+
+
+async def test_a_server_says_its_loop() -> None:
+    async with serve(idle, "127.0.0.1", 0) as server:
+        await server.start_serving()
+        assert server.get_loop() is asyncio.get_running_loop()
+        assert server.is_serving()

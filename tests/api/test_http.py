@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import longlink.api.server
 from longlink import Connection, connect, serve
 from tests.api.raw import FIN, KEY, TEXT, Raw, echo, header_of, port_of, request, until, uri_of
 
@@ -140,6 +141,28 @@ async def test_a_connection_is_kept_alive() -> None:
         raw.send(get(extra="Connection: close\r\n"))
         assert (await raw.answer())[0] == 200
         assert await raw.end() == b""
+
+
+async def test_a_later_head_has_a_limit_too() -> None:
+    async with site(max_head=4096) as (_, raw):
+        raw.send(get())
+        assert (await raw.answer())[0] == 200
+        raw.send(get(extra=f"X: {'x' * 100_000}\r\n"))
+        assert (await raw.answer())[0] == 400
+
+
+async def test_requests_beyond_what_the_process_can_hold_are_503(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(longlink.api.server, "descriptors", lambda: 64 + 2)
+    async with site(max_connections=10) as (server, raw):
+        raw.send(get())
+        assert (await raw.answer())[0] == 200
+        async with connect(uri_of(server)):
+            late = await Raw.connect(port_of(server))
+            late.send(get())
+            assert (await late.answer())[0] == 503
+            await late.close()
 
 
 async def test_a_request_octet_by_octet() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from longlink import connect, serve, unix_serve
 from longlink.api import port as ports
-from tests.api.raw import echo, port_of
+from tests.api.raw import echo, port_of, uri_of
 
 
 async def says_hello(uri: str, **how: Any) -> bool:
@@ -96,6 +96,18 @@ async def test_reuse_port_lets_two_listen() -> None:
 async def test_a_port_that_is_none_is_named(port: int) -> None:
     with pytest.raises(ValueError, match=f"port must be 0 to 65535, not {port}"):
         await serve(echo, "127.0.0.1", port)
+
+
+@pytest.mark.parametrize("backlog", [-1, 2**31, 10**20])
+@pytest.mark.parametrize("place", [{"host": "127.0.0.1"}, {"path": "/tmp/x"}])
+def test_a_backlog_that_is_none_is_named(backlog: int, place: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"backlog must be 0 to 2147483647, not {backlog}"):
+        serve(echo, **place, backlog=backlog)
+
+
+async def test_the_largest_backlog() -> None:
+    async with serve(echo, "127.0.0.1", 0, backlog=2**31 - 1) as server:
+        assert await says_hello(uri_of(server))
 
 
 async def test_a_host_that_is_not_ours() -> None:

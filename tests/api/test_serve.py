@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -529,6 +530,120 @@ async def test_max_connections_is_503_and_nothing_in_the_log(
             async with connect(uri_of(server)):
                 assert len(server.connections) == 2
     assert errors(caplog) == []
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Level and text of what the log says of refusals."""
+    return [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if record.name == "longlink.server" and " refused: " in record.getMessage()
+    ]
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+@pytest.mark.parametrize(
+    ("headers", "level", "reason"),
+    [
+        (
+            {"Origin": "http://evil.example"},
+            "INFO",
+            "403 invalid header 'Origin': 'http://evil.example', expected a page of the same host",
+        ),
+        (
+            {"Host": "evil.example"},
+            "INFO",
+            "421 invalid header 'Host': 'evil.example', expected a host that is served here",
+        ),
+        (
+            {"Sec_WebSocket_Key": "x"},
+            "DEBUG",
+            "400 invalid header 'Sec-WebSocket-Key': 'x', expected base64 of 16 octets",
+        ),
+        ({"Upgrade": None}, "DEBUG", "426 missing header 'Upgrade', expected websocket"),
+    ],
+)
+async def test_a_refusal_is_one_line(
+    hooked: bool,
+    headers: dict[str, Any],
+    level: str,
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    hooks: dict[str, Any] = {"process_request": lambda ws, request: None} if hooked else {}
+    async with serve(idle, "127.0.0.1", 0, hosts=["127.0.0.1"], **hooks) as server:
+        await refused(server, **headers)
+    assert refusals(caplog) == [(level, f"127.0.0.1 refused: {reason}")]
+
+
+@pytest.mark.parametrize(
+    ("level", "lines"), [(logging.DEBUG, 1), (logging.INFO, 1), (logging.WARNING, 0)]
+)
+async def test_refusals_are_at_info(
+    level: int, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(level)
+    async with serve(idle, "127.0.0.1", 0, max_connections=1) as server:
+        async with connect(uri_of(server)):
+            assert (await refused(server))[0] == 503
+    line = ("INFO", "127.0.0.1 refused: 503 too many connections")
+    assert refusals(caplog) == [line] * lines
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "line"),
+    [
+        (200, "text/plain", b"fine", ("DEBUG", "200 fine")),
+        (401, "text/plain", b"who?\nreally", ("INFO", "401 who?")),
+        (401, "text/plain", b"", ("INFO", "401 Why")),
+        (401, "text/html", b"<p>no", ("INFO", "401 Why")),
+        (401, None, b"no", ("INFO", "401 Why")),
+        (
+            401,
+            "text/plain",
+            "\x1b[2J\u202e\u4e2d\r".encode(),
+            ("INFO", "401 \\x1b[2J\\u202e\u4e2d\\r"),
+        ),
+        (401, "text/plain", b"x" * 1000, ("INFO", "401 " + "x" * 400)),
+    ],
+)
+async def test_what_the_application_answers_is_logged_escaped_and_short(
+    status: int,
+    kind: str | None,
+    body: bytes,
+    line: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def answer(ws: Connection, asked: Request) -> Response:
+        headers = Headers({"Content-Type": kind} if kind else ())
+        return Response(status, "Why", headers, body)
+
+    async with serve(idle, "127.0.0.1", 0, process_request=answer) as server:
+        assert (await refused(server))[0] == status
+    assert refusals(caplog) == [(line[0], f"127.0.0.1 refused: {line[1]}")]
+
+
+async def test_a_refusal_on_a_unix_socket_and_by_tls_says_who(
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    server_tls: ssl.SSLContext,
+    client_tls: ssl.SSLContext,
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = str(tmp_path / "socket")
+    async with (
+        serve(idle, path=path, origins=["x"]),
+        serve(idle, "127.0.0.1", 0, ssl=server_tls, origins=["x"]) as server,
+    ):
+        with pytest.raises(InvalidStatus):
+            await connect("ws://localhost/", path=path)
+        with pytest.raises(InvalidStatus):
+            await connect(uri_of(server, scheme="wss"), ssl=client_tls)
+    reason = "refused: 403 missing header 'Origin', expected one of those allowed"
+    assert refusals(caplog) == [("INFO", f"unix {reason}"), ("INFO", f"127.0.0.1 {reason}")]
 
 
 async def test_max_connections_holds_when_hooks_take_their_time() -> None:

@@ -49,12 +49,20 @@ def test_a_message_is_one_frame_of_least_length(size: int, client: bool) -> None
     assert endpoint.sent() == [(FIN | TEXT, b"x" * size), (FIN | BINARY, b"y" * size)]
 
 
+class Liar(bytes):
+    """Says another length than it has."""
+
+    def __len__(self) -> int:
+        return 7
+
+
 @pytest.mark.parametrize(
     ("message", "first", "payload"),
     [
         ("né 😀\x00", FIN | TEXT, "né 😀\x00".encode()),
         (b"\x00\xff", FIN | BINARY, b"\x00\xff"),
         (bytearray(b"ab"), FIN | BINARY, b"ab"),
+        (Liar(b"ab"), FIN | BINARY, b"ab"),
         (memoryview(b"ab"), FIN | BINARY, b"ab"),
         (memoryview(bytearray(b"ab")), FIN | BINARY, b"ab"),
         (memoryview(b"abcdef")[::2], FIN | BINARY, b"ace"),

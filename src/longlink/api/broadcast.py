@@ -12,7 +12,11 @@ from .message import BytesLike
 
 
 def broadcast(
-    connections: Iterable[Connection], message: str | BytesLike, raise_exceptions: bool = False
+    connections: Iterable[Connection],
+    message: str | BytesLike,
+    *,
+    text: bool | None = None,
+    raise_exceptions: bool = False,
 ) -> None:
     """Send one message to many, encoded once, waiting for nobody.
 
@@ -22,6 +26,7 @@ def broadcast(
     Args:
         connections: any number of connections.
         message: str is sent as text, bytes-like as binary.
+        text: True sends bytes as text, which must be UTF-8; False sends str as binary.
         raise_exceptions: raise ExceptionGroup of those that were skipped, after all were tried.
 
     Raises:
@@ -30,7 +35,7 @@ def broadcast(
     """
     if not isinstance(message, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"a message is str or bytes-like, not {type(message).__name__}")
-    prepared = Prepared(message if isinstance(message, (str, bytes)) else bytes(message))
+    prepared = Prepared(_as_asked(message, text))
     skipped = [
         _skipped(connection)
         for connection in connections
@@ -38,6 +43,12 @@ def broadcast(
     ]
     if skipped:
         raise ExceptionGroup("skipped connections", skipped)
+
+
+def _as_asked(message: str | BytesLike, text: bool | None) -> str | bytes:
+    if isinstance(message, str):
+        return message.encode() if text is False else message
+    return bytes(message).decode() if text else bytes(message)
 
 
 def _skipped(connection: Connection) -> Exception:

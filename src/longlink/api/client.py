@@ -18,7 +18,7 @@ from ..engine.stream import Carrier
 from ..errors import InvalidHandshake, InvalidMessage, InvalidStatus
 from ..limits import Limits, describe
 from ..wire import uri as uris
-from ..wire.handshake import check_response, make_request, new_key
+from ..wire.handshake import check_compression, check_response, make_request, new_key
 from ..wire.header import HeadersLike
 from ..wire.response import Body, Response, parse_response
 from .callback import check_callback
@@ -114,6 +114,7 @@ class connect:
         uri: `ws://` or `wss://`; user and password in it are sent as Basic credentials.
         on_message: a plain function of the connection and each message, instead of `recv`.
         origin: the Origin header. subprotocols: those offered, the preferred first.
+        compression: None, which is all there is so far.
         additional_headers: more headers. user_agent_header: None for none.
         ssl: a client context for `wss://`; the default one verifies.
         server_hostname: the name that the certificate must have.
@@ -136,6 +137,7 @@ class connect:
         on_message: MessageCallback | None = None,
         origin: str | None = None,
         subprotocols: Sequence[str] | None = None,
+        compression: None = None,
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
         ssl: ssl_module.SSLContext | None = None,
@@ -146,6 +148,7 @@ class connect:
         path: str | None = None,
         **limits: Any,
     ) -> None:
+        check_compression(compression)
         self.uri = uris.parse(uri)
         check_callback("on_message", on_message)
         self.on_message = on_message

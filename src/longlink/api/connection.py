@@ -165,7 +165,7 @@ class Connection(Receiver):
 
         Raises:
             ConnectionClosed: not open (any more).
-            TypeError: not a message; nothing was sent.
+            TypeError: not a message; UnicodeError: not text; nothing was sent.
         Cancellation of a fragmented send fails the connection with 1011: what the peer got
         can't be taken back.
         Source: RFC 6455 §5.6, §5.4.
@@ -187,6 +187,10 @@ class Connection(Receiver):
     def _send(self, message: Message, text: bool | None) -> Awaitable[None]:
         """`send` for everything that is not plain."""
         if isinstance(message, (str, bytes, bytearray, memoryview)):
+            if text and not isinstance(message, str):
+                message = bytes(
+                    message
+                ).decode()  # text is UTF-8 (§5.6); a fragment may end anywhere
             opcode, payload = encode(message, text)
             self._queue(FIN | opcode, payload)
             return self._drain()

@@ -18,13 +18,13 @@ from ..errors import ConnectionClosed
 from ..limits import Limits, describe
 from ..wire.endpoint import State
 from ..wire.frame import CloseCode, close_payload
-from ..wire.handshake import SAME_HOST, Origins, check_subprotocols
+from ..wire.handshake import SAME_HOST, Origins, check_compression, check_subprotocols
 from ..wire.header import check_value
 from ..wire.origin import check_origins
 from .callback import check_handlers, somebody_left
 from .connection import Connection, MessageCallback
 from .http import ASGIApp, HTTPService
-from .port import Host, descriptors, listening_sockets, listening_unix_socket
+from .port import Host, check_backlog, descriptors, listening_sockets, listening_unix_socket
 from .reception import Policy, ProcessRequest, ProcessResponse, Reception, SelectSubprotocol
 from .version import SERVER_HEADER
 
@@ -75,6 +75,13 @@ class Server:
     def connections(self) -> set[Connection]:
         """Those that are open or closing now: a copy, safe to walk while people leave."""
         return set(self._connections)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it runs on."""
+        return self.loop
+
+    async def start_serving(self) -> None:
+        """Nothing: a server of `serve()` accepts connections from the start."""
 
     def is_serving(self) -> bool:
         """Whether new connections are accepted."""
@@ -289,6 +296,7 @@ class serve:
         hosts: the names that a Host header may have; None takes any.
         subprotocols: those spoken, the preferred first. select_subprotocol: a function of
             the connection and those offered that picks one instead.
+        compression: None, which is all there is so far.
         process_request, process_response: look at the opening handshake; a Response returned
             is sent instead. Plain or coroutine functions.
         server_header: the Server header; None for none.
@@ -315,6 +323,7 @@ class serve:
         hosts: Sequence[str] | None = None,
         subprotocols: Sequence[str] | None = None,
         select_subprotocol: SelectSubprotocol | None = None,
+        compression: None = None,
         process_request: ProcessRequest | None = None,
         process_response: ProcessResponse | None = None,
         server_header: str | None = SERVER_HEADER,
@@ -329,7 +338,9 @@ class serve:
     ) -> None:
         check_handlers(handler, on_open, on_message, on_close)
         _check_place(host, port, path, sock)
+        check_backlog(backlog)
         check_origins(origins)
+        check_compression(compression)
         if subprotocols is not None:
             check_subprotocols(subprotocols)
         if server_header is not None:

@@ -148,6 +148,12 @@ def check_subprotocols(names: Sequence[str]) -> None:
     _check_offer(names)
 
 
+def check_compression(compression: object) -> None:
+    """Raise ValueError for a compression that is not spoken: only None is."""
+    if compression is not None:
+        raise ValueError(f"compression is {shorten(compression)}, and only None is available")
+
+
 def _check_offer(names: Sequence[str]) -> None:
     """Raise InvalidHeaderValue for names that RFC 6455 4.1 forbids."""
     for name in names:
