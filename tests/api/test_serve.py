@@ -238,6 +238,8 @@ def test_a_callback_must_be_a_plain_function(name: str, callback: Any) -> None:
         ({"handler": echo, "origins": "http://a"}, TypeError, "origins"),
         ({"handler": echo, "origins": [5]}, TypeError, "origin 5"),
         ({"handler": echo, "subprotocols": "chat"}, TypeError, "subprotocols"),
+        ({"handler": echo, "hosts": "a.example"}, TypeError, "hosts"),
+        ({"handler": echo, "hosts": ["a^b"]}, ValueError, "a^b"),
         ({"handler": echo, "subprotocols": ["a b"]}, ValueError, "a b"),
         ({"handler": echo, "subprotocols": ["a", "a"]}, ValueError, "different names"),
         ({"handler": echo, "server_header": "a\r\nb"}, ValueError, "Server"),

@@ -141,6 +141,20 @@ async def test_a_killed_server_is_noticed_and_found_again(server: Product, tabs:
     await expect(page.locator("#log .note").last).to_contain_text("while you were away")
 
 
+async def test_a_full_server_may_be_why_it_is_not_reached(
+    python_environment: dict[str, str], tabs: Tabs
+) -> None:
+    full = Product({**python_environment, "LONGLINK_MAX_CONNECTIONS": "1"})
+    await full.start()
+    await tabs.open(full.url)
+    late = await tabs.blank()
+    await late.goto(full.url)
+    await expect(late.locator("#notice")).to_have_text("Server unreachable or full.")
+    await late.click("[data-language=zh]")
+    await expect(late.locator("#notice")).to_have_text("无法连接到服务器，或服务器已满。")
+    await full.end(signal.SIGTERM)
+
+
 async def test_now_does_not_wait(server: Product, tabs: Tabs) -> None:
     page = await tabs.blank()
     await page.clock.install(time=0)

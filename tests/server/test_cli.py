@@ -136,7 +136,15 @@ def test_none_switches_a_limit_off_where_that_is_allowed(
         (["--port", "65536"], "'--port': port must be from 0 to 65535, not 65536"),
         (["--port", "-1"], "'--port': port must be from 0 to 65535, not -1"),
         (["--port", "http"], "'--port': 'http' is not a whole number"),
-        (["--backlog", "0"], "'--backlog': backlog must be at least 1, not 0"),
+        (["--backlog", "0"], "'--backlog': backlog must be from 1 to 2147483647, not 0"),
+        (
+            ["--backlog", "2147483648"],
+            "'--backlog': backlog must be from 1 to 2147483647, not 2147483648",
+        ),
+        (
+            ["--backlog", "99999999999999999999"],
+            "'--backlog': backlog must be from 1 to 2147483647, not 99999999999999999999",
+        ),
         (
             ["--shutdown-timeout", "-1"],
             "'--shutdown-timeout': shutdown_timeout must be at least 0, not -1.0",
@@ -179,6 +187,8 @@ def test_a_bad_value_is_one_line_that_names_value_and_limit(
         (["swerve"], "swerve"),
         (["serve", "--overflow", "x"], "'close', 'drop'"),
         (["serve", "--loop", "x"], "'auto', 'asyncio', 'uvloop'"),
+        (["serve", "--uds", "x", "--port", "9"], "--uds is instead of --host and --port"),
+        (["serve", "--uds", "x", "--host", "127.0.0.1"], "but --host was given"),
     ],
 )
 def test_bad_usage_is_one_line(
@@ -198,6 +208,22 @@ def test_several_origins(ran: list[Config], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LONGLINK_ORIGIN", " ".join(listed))
     cli.main(["serve"])
     assert [config.origin for config in ran] == [listed, listed]
+
+
+def test_a_port_of_the_environment_may_stand_beside_uds(
+    ran: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGLINK_PORT", "9")
+    assert cli.main(["serve", "--uds", "x"]) == 0
+    assert [config.uds for config in ran] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "host"), [("[::1]", "::1"), ("[fe80::1%lo]", "fe80::1%lo"), ("[]", "[]"), ("[", "[")]
+)
+def test_brackets_around_an_ipv6_address(typed: str, host: str, ran: list[Config]) -> None:
+    assert cli.main(["serve", "--host", typed]) == 0
+    assert [config.host for config in ran] == [host]
 
 
 def test_longlink_alone_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,6 +61,7 @@ async def test_one_line_says_where(launch: Launch) -> None:
         ("127.0.0.1", "127.0.0.1"),
         ("localhost", "localhost"),
         pytest.param("::1", "[::1]", marks=needs_ipv6),
+        pytest.param("[::1]", "[::1]", marks=needs_ipv6),
     ],
 )
 async def test_hosts(launch: Launch, host: str, shown: str) -> None:
@@ -109,7 +110,7 @@ async def test_a_port_that_is_taken(launch: Launch, run: Run) -> None:
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1:8008: Cannot assign requested"),
         (["--host", "no.such.invalid"], "cannot listen on no.such.invalid: "),
         (["--host", "300.1.1.1"], "cannot listen on 300.1.1.1: "),
-        (["--host", "a..b"], "cannot listen on 'a..b': "),
+        (["--host", "a..b"], "cannot listen on 'a..b': not a host name"),
         (["--uds", "/no/such/folder/s"], "cannot listen on /no/such/folder/s: No such file"),
         (["--uds", "/tmp/" + "x" * 200], "cannot listen on /tmp/xxx"),
     ],
@@ -159,7 +160,27 @@ async def test_connections_beyond_the_limit_are_refused(launch: Launch) -> None:
                 await three.send("room for one more")
                 assert await soon(three) == "room for one more"
         log = await product.stop()
-    assert not any("503" in line for line in log)
+    lines = [line[20:] for line in log if "503" in line]
+    assert lines == ["INFO    127.0.0.1 refused: 503 too many connections"] * 2
+
+
+async def test_who_was_refused_and_why_is_logged(launch: Launch) -> None:
+    async with launch() as product:
+        for options in ({"origin": "http://evil.example"}, {"origin": "\x9b31m" + "x" * 5000}):
+            with pytest.raises(InvalidStatus):
+                await connect(product.ws, **options)  # type: ignore[arg-type]
+        async with aiohttp.ClientSession() as session:
+            async with session.get(product.url + "ws") as response:
+                assert response.status == 426
+        log = await product.stop()
+    refusals = [line[20:] for line in log if "refused" in line]
+    assert refusals[0] == (
+        "INFO    127.0.0.1 refused: 403 invalid header 'Origin': 'http://evil.example',"
+        " expected one of those allowed"
+    )
+    assert len(refusals) == 2
+    assert refusals[1].isprintable()
+    assert len(refusals[1]) < 400
 
 
 async def test_a_limit_from_the_environment_is_obeyed(launch: Launch) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 Host = str | Sequence[str] | None
 
 _ATTEMPTS = 8  # to find a port that is free on several addresses
+_MOST_BACKLOG = 2**31 - 1  # a C int
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -24,6 +25,12 @@ def descriptors() -> int:
         return 8192
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 2**31 if soft == resource.RLIM_INFINITY else soft
+
+
+def check_backlog(backlog: int) -> None:
+    """Raise ValueError for a backlog that the system cannot be told."""
+    if not 0 <= backlog <= _MOST_BACKLOG:
+        raise ValueError(f"backlog must be 0 to {_MOST_BACKLOG}, not {backlog}")
 
 
 async def listening_sockets(

@@ -30,6 +30,10 @@ ProcessRequest = Callable[[Connection, Request], Any]
 ProcessResponse = Callable[[Connection, Request, Response], Any]
 SelectSubprotocol = Callable[[Connection, Sequence[str]], str | None]
 
+# Refusals that say nothing of who was kept out: health checks and scanners cause them all day.
+_ROUTINE = frozenset({400, 405, 426, 505})
+_SHOWN_BYTES = 400  # of the text of a refusal, in the log
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -189,12 +193,42 @@ class Reception(Receiver):
 
     def _refuse(self, session: Session, response: Response) -> None:
         add_server_headers(response, self.policy.server_header, time.time())
-        session.refuse(response.serialize())
+        answer = response.serialize()
+        if session.undecided():
+            self._log_refusal(session, response)
+            session.refuse(answer)
+
+    def _log_refusal(self, session: Session, response: Response) -> None:
+        status = response.status_code
+        level = logging.DEBUG if status < 400 or status in _ROUTINE else logging.INFO
+        if self.house.logger.isEnabledFor(level):
+            self.house.logger.log(
+                level, "%s refused: %d %s", _ip(session), status, _reason(response)
+            )
 
     def _failed(self, session: Session) -> None:
         """Inside an `except`: a hook of the application raised."""
         self.house.logger.error("opening handshake failed", exc_info=True)
         self._refuse(session, respond(500, "the server failed to answer\n"))
+
+
+def _ip(session: Session) -> str:
+    """The peer's address without its port, or what stands for it."""
+    address = session.address(peer=True)
+    if isinstance(address, tuple):
+        return str(address[0])
+    return "somebody" if address is None else "unix"  # None: they just left
+
+
+def _reason(response: Response) -> str:
+    """The first line of an answer's text, or else its reason phrase; safe to print.
+
+    What we write quotes the peer escaped and shortened, but the application may write anything.
+    """
+    kind = response.headers.joined("Content-Type") or ""
+    text = bytes(response.body[:_SHOWN_BYTES]) if kind.startswith("text/plain") else b""
+    line = text.decode(errors="replace").partition("\n")[0] or response.reason_phrase
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 async def _call(hook: Callable[..., Any] | None, *arguments: Any) -> Any:

@@ -20,7 +20,7 @@ from ..wire.endpoint import State
 from ..wire.frame import CloseCode, close_payload
 from ..wire.handshake import SAME_HOST, Origins, check_compression, check_subprotocols
 from ..wire.header import check_value
-from ..wire.origin import check_origins
+from ..wire.origin import check_hosts, check_origins
 from .callback import check_handlers, somebody_left
 from .connection import Connection, MessageCallback
 from .http import ASGIApp, HTTPService
@@ -340,6 +340,7 @@ class serve:
         _check_place(host, port, path, sock)
         check_backlog(backlog)
         check_origins(origins)
+        check_hosts(hosts)
         check_compression(compression)
         if subprotocols is not None:
             check_subprotocols(subprotocols)

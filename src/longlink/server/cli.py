@@ -123,6 +123,10 @@ def make_config(options: dict[str, Any]) -> Config:
 
 
 def _serve(**options: Any) -> int:
+    source = click.get_current_context().get_parameter_source
+    for name in ("host", "port"):
+        if options["uds"] and source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--uds is instead of --host and --port, but --{name} was given")
     return service.run(make_config(options))
 
 

@@ -17,6 +17,9 @@ from .. import Limits
 # As browsers write it: lower case, nothing after the port.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+|\*")
 
+# An IPv6 address as it stands in a URL.
+BRACKETED = re.compile(r"\[(.*:.*)\]")
+
 
 def _option(default: Any, text: str, **judged: Any) -> Any:
     return field(default=default, metadata={"help": text, **judged})
@@ -37,7 +40,10 @@ class Config:
         None, "bind to a UNIX domain socket at this path instead of host and port"
     )
     backlog: int = _option(
-        2048, "connections that the system may hold until they are accepted", minimum=1
+        2048,
+        "connections that the system may hold until they are accepted",
+        minimum=1,
+        maximum=2**31 - 1,
     )
     origin: tuple[str, ...] = _option(
         (),
@@ -68,6 +74,8 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        if address := BRACKETED.fullmatch(self.host):
+            object.__setattr__(self, "host", address[1])
         for entry in fields(self):
             _judge(entry.name, getattr(self, entry.name), entry.metadata)
         for origin in self.origin:

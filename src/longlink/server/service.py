@@ -31,7 +31,8 @@ CANNOT_RUN = 2
 GOODBYE = "server is shutting down"
 CUT_S = 1.0  # what cutting everybody off may take
 UNCOMPILED = (
-    "longlink runs uncompiled, which is slower; installed where a C compiler is, it compiles itself"
+    "longlink runs uncompiled, which is slower: no C compiler was found when it was installed,"
+    " or compiling failed (pip install -v shows why)"
 )
 
 
@@ -117,8 +118,10 @@ async def listen(config: Config, room: Room) -> Server:
         raise CannotRun(f"cannot listen on {config.host}: {error.strerror}") from None
     except (OSError, ImportError) as error:
         raise CannotRun(getattr(error, "strerror", None) or str(error)) from None
-    except ValueError as error:  # a name that no resolver can be asked for
-        raise CannotRun(f"cannot listen on {config.host!r}: {error}") from None
+    except UnicodeError:  # a name that no resolver can be asked for
+        raise CannotRun(f"cannot listen on {config.host!r}: not a host name") from None
+    except ValueError as error:
+        raise CannotRun(str(error)) from None
 
 
 def _announce(config: Config, names: list[Any]) -> None:
