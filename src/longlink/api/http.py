@@ -10,8 +10,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from email.utils import formatdate
 from typing import Any
+
+from ..wire.response import http_date
 
 ASGIApp = Callable[..., Any]
 
@@ -32,8 +33,8 @@ class HTTPService:
         self,
         app: ASGIApp,
         upgraded: Callable[[], asyncio.BaseProtocol],
-        server_header: str | None = None,
-        max_head: int = 16 * 1024,
+        server_header: str | None,
+        max_head: int,
     ) -> None:
         try:
             from uvicorn import Config
@@ -57,7 +58,7 @@ class HTTPService:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What every response has (RFC 9110 §6.6.1: a server with a clock says the date)."""
-        headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        headers = [(b"date", http_date(int(time.time())).encode())]
         if self.server_header is not None:
             headers.append((b"server", self.server_header.encode("latin-1")))
         return headers

@@ -58,9 +58,7 @@ class Fragmented:
         """Keep a frame for later; False when there was no room and it was dropped."""
         session = self.session
         if self.held_bytes > session.max_backlog:
-            if session.limits.overflow == "close":
-                reason = f"too slow: {self.held_bytes} bytes held back (max_backlog)"
-                session.fail(CloseCode.TRY_AGAIN_LATER, reason)
+            session.overflowed(self.held_bytes)
             return False
         payload = bytes(payload)
         self.held.append((first, payload))

@@ -35,6 +35,9 @@ _ROUTINE = frozenset({400, 405, 426, 505})
 _SHOWN_BYTES = 400  # of the text of a refusal, in the log
 
 
+TOO_LONG = "the server took too long to answer\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Who is let in, and what they are told."""
@@ -92,7 +95,7 @@ class Reception(Receiver):
         consulting = self.consulting.get(session)
         if consulting is not None:
             consulting.cancel()
-            self._refuse(session, respond(503, "the server took too long to answer\n"))
+            self._refuse(session, respond(503, TOO_LONG))
         elif session.head is not None:  # nothing to say to those who never said anything
             self._refuse(session, respond(408, "the opening handshake took too long\n"))
 
@@ -153,7 +156,7 @@ class Reception(Receiver):
             self._answer(session, connection, response, request)
         except TimeoutError:
             if patience.expired():
-                self._refuse(session, respond(503, "the server took too long to answer\n"))
+                self._refuse(session, respond(503, TOO_LONG))
             else:
                 self._failed(session)
         except Refusal as refusal:

@@ -1,4 +1,4 @@
-# C types for agenda.py; cimported by session.pxd and reactor.pxd.
+# C types for agenda.py; cimported by intake.pxd, stream.pxd and reactor.pxd.
 import cython
 
 from longlink.native.kernel cimport Buffer, Outbox

@@ -30,6 +30,7 @@ cdef class Session(Intake):
     cpdef welcome(self, Receiver receiver)
     cpdef refuse(self, bytes answer)
     cpdef bint admit(self) except -1
+    cpdef overflowed(self, Py_ssize_t waiting)
     cpdef bint congested(self) except -1
     @cython.locals(outbox=Outbox)
     cpdef progressed(self, Py_ssize_t size_before)

@@ -118,13 +118,17 @@ class Session(Intake):
         self.flush()
         if self.outbox is None or self.outbox.size <= self.max_backlog:
             return True
-        if self.phase == _OPEN and self.limits.overflow == "close":
-            waiting = self.outbox.size
+        if self.phase == _OPEN:
+            self.overflowed(self.outbox.size)
+        return False
+
+    def overflowed(self, waiting: int) -> None:
+        """`waiting` octets are too many: the policy says whether that ends the connection."""
+        if self.limits.overflow == "close":
             self.fail(
                 CloseCode.TRY_AGAIN_LATER,
                 f"too slow: {waiting} bytes waiting, the limit is {self.max_backlog} (max_backlog)",
             )
-        return False
 
     def congested(self) -> bool:
         """Whether output is above the high-water mark even after trying to send it."""

@@ -1,5 +1,5 @@
-# cimported by wire/frame, wire/reader, wire/endpoint, engine/reactor, engine/session, engine/link
-# and api/connection, for the C types of the leaf. Docstrings are in kernel.py, the portable twin.
+# cimported by wire/reader, wire/endpoint, all of engine/ and api/connection, for the C types of
+# the leaf. Docstrings are in kernel.py, the portable twin.
 # Bodies here are those that must be inlined where they are used.
 cimport cython
 from cpython.object cimport PyObject

@@ -1,4 +1,4 @@
-# C types for endpoint.py; cimported by engine/session.pxd.
+# C types for endpoint.py; cimported by engine/intake.pxd.
 import cython
 
 from longlink.native.kernel cimport Outbox

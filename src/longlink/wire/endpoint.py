@@ -13,6 +13,7 @@ import enum
 from collections.abc import Callable
 
 from ..errors import Close, ConnectionClosed, LocalProtocolError, connection_closed
+from ..limits import Limits
 from ..native.kernel import Outbox
 from .frame import (
     CONTROL,
@@ -119,6 +120,7 @@ TRANSITIONS = _table()
 # Above this many octets waiting, only the latest ping is answered, later (§5.5.3).
 PONG_BACKLOG = 16 * 1024
 
+_DEFAULTS = Limits()
 _CONNECTING = Phase.CONNECTING
 _OPEN = Phase.OPEN
 _TEXT = Opcode.TEXT
@@ -159,10 +161,10 @@ class Endpoint(Reader):
         self,
         client: bool,
         entropy: Callable[[], int],
-        max_size: int | None = 2**20,
-        max_fragments: int | None = 1024,
+        max_size: int | None = _DEFAULTS.max_size,
+        max_fragments: int | None = _DEFAULTS.max_fragments,
         control_rate: int | None = None,
-        control_burst: int = 200,
+        control_burst: int = _DEFAULTS.max_control_burst,
     ) -> None:
         Reader.__init__(self, not client, max_size, max_fragments)
         self.client = client

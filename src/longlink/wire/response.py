@@ -151,13 +151,14 @@ def add_server_headers(response: Response, server_header: str | None, now: float
     """
     # RFC 9110 6.6.1: an origin server with a clock must send Date.
     if "Date" not in response.headers:
-        response.headers.add_trusted("Date", _date(int(now)))
+        response.headers.add_trusted("Date", http_date(int(now)))
     if server_header is not None and "Server" not in response.headers:
         response.headers["Server"] = server_header
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> str:
+def http_date(second: int) -> str:
+    """`second` since the epoch as a Date header says it (RFC 9110 5.6.7)."""
     return formatdate(second, usegmt=True)
 
 
