@@ -180,6 +180,22 @@ def test_append_needs_a_buffer(kernel: Any) -> None:
             kernel.Buffer().append(source, 0, 0, False, 0, 0)
 
 
+def test_add_copies_bytes_behind_the_fill_mark(kernel: Any) -> None:
+    body = kernel.Buffer(2)
+    sizes = []
+    for data in (b"", b"ab", b"c", b"defgh"):
+        assert body.add(data) == 0
+        sizes.append((body.size, body.capacity))
+    assert sizes == [(0, 2), (2, 2), (3, 4), (8, 8)]
+    assert body.copy(0, 8) == b"abcdefgh"
+    for wrong in (None, "text", 5):
+        with pytest.raises(TypeError):
+            kernel.Buffer().add(wrong)
+    with memoryview(body), pytest.raises(BufferError):
+        body.add(b"i")
+    assert body.size == 8
+
+
 def test_clear_forgets_and_keeps_the_memory(kernel: Any) -> None:
     body = kernel.Buffer()
     body.append(filled(kernel, b"abcdef"), 0, 6, False, 0, 0)

@@ -128,6 +128,17 @@ def test_appending(faces: dict[str, Any], capacity: int, appends: list[tuple[Any
 
 
 @settings(deadline=None)
+@given(capacity=st.integers(0, 70), adds=st.lists(st.binary(max_size=40)))
+def test_adding(faces: dict[str, Any], capacity: int, adds: list[bytes]) -> None:
+    def ask(face: Any) -> object:
+        body = face.Buffer(capacity)
+        trail: list[object] = [(body.add(data), body.size, body.capacity) for data in adds]
+        return trail, body.copy(0, body.size)
+
+    agree(faces, ask)
+
+
+@settings(deadline=None)
 @given(
     calls=st.lists(
         st.one_of(

@@ -18,7 +18,8 @@ from typing import Any
 
 from longlink.errors import Close
 from longlink.native.kernel import Buffer
-from longlink.wire.endpoint import Endpoint, State
+from longlink.wire.endpoint import Endpoint
+from longlink.wire.phase import State
 from longlink.wire.reader import HEADROOM, Reader
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from longlink.errors import ConnectionClosedError, ConnectionClosedOK, LocalProtocolError
-from longlink.wire.endpoint import Endpoint, State
+from longlink.wire.endpoint import Endpoint
 from longlink.wire.frame import Prepared
+from longlink.wire.phase import State
 from tests.wire.instrument import (
     BINARY,
     CLOSE,

@@ -13,7 +13,7 @@ from longlink.errors import (
     ConnectionClosedOK,
     LocalProtocolError,
 )
-from longlink.wire.endpoint import Phase, State
+from longlink.wire.phase import Phase, State
 from tests.wire.instrument import (
     BINARY,
     CLOSE,

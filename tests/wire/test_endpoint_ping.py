@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from longlink.errors import Close
-from longlink.wire.endpoint import State
+from longlink.wire.phase import State
 from tests.wire.instrument import (
     BINARY,
     FIN,

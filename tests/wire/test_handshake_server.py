@@ -378,6 +378,8 @@ REFUSED = [
         pytest.param(head(Content_Length=length), 400, id=f"cl-{length!r}")
         for length in ("", "+1", "-0", "1_0", "0x0", "0 0", "0,0", "0;", "²", "a", "1" * 40)
     ),
+    # Expectations: RFC 9110 7.8, 10.1.1
+    pytest.param(head(Expect="100-continue"), 417, id="expect"),
     # Octets: RFC 9110 5.5, 9112 2.2
     *(
         pytest.param(head(X=b"a" + bytes([octet]) + b"b"), 400, id=f"value-with-0x{octet:02x}")
@@ -638,7 +640,7 @@ def test_check_origins() -> None:
     listed: Origins = ["http://a", re.compile("b"), SAME_HOST, None]
     for good in (SAME_HOST, None, listed):
         check_origins(good)
-    for bad in ("http://a", ["http://a", 1]):
+    for bad in ("http://a", ["http://a", 1], [re.compile(b"")]):
         with pytest.raises(TypeError):
             check_origins(bad)  # type: ignore[arg-type]
 

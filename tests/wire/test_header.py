@@ -203,10 +203,14 @@ class TestHeadEnd:
 
     @pytest.mark.parametrize(
         ("before", "now"),
-        [(b"GET / HTTP/1.1", b"\nHost: h"), (b"", b"a\n"), (b"a\r\n", b"\n"), (b"a\r", b"\n\n")],
+        [
+            *((b"GET / HTTP/1.1", b"\nHost: h"), (b"", b"a\n"), (b"a\r\n", b"\n")),
+            *((b"GET / HTTP/1.1", b"\rHost: h"), (b"a\r", b"b"), (b"a\r\n", b"\ra")),
+            *((b"a\r", b"\n\n"), (b"a", b"\r\r\n")),
+        ],
     )
-    def test_bare_line_feed_at_once(self, before: bytes, now: bytes) -> None:  # RFC 9112 2.2
-        with pytest.raises(InvalidMessage, match="bare LF"):
+    def test_a_cr_or_lf_alone_at_once(self, before: bytes, now: bytes) -> None:  # RFC 9112 2.2
+        with pytest.raises(InvalidMessage, match="bare CR or LF"):
             head_end(before + now, len(before))
 
     def test_nothing_yet(self) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from longlink.errors import connection_closed
 from longlink.native.kernel import mask
-from longlink.wire.endpoint import Endpoint, State
+from longlink.wire.endpoint import Endpoint
 from longlink.wire.frame import MAX_HELD, WIRE_CODES
+from longlink.wire.phase import State
 from tests.wire.instrument import (
     BINARY,
     CONTINUATION,

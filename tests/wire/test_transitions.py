@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from longlink.wire.endpoint import STATE_OF, TRANSITIONS, Action, Event, Phase, State
+from longlink.wire.phase import STATE_OF, TRANSITIONS, Action, Event, Phase, State
 from tests.wire.instrument import CLOSE, Recorder, close, feed, frames
 
 # Nothing is read as a frame before OPENED, and a connection opens once.

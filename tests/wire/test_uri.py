@@ -197,3 +197,50 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     assert all("!" <= c <= "~" and c != "#" for c in parsed.resource + parsed.host_header)
     assert 1 <= parsed.port <= 65535
     assert split_authority(parsed.host_header) is not None
+
+
+# -- redirects ------------------------------------------------------------------------------------
+
+BASE = uri.parse("wss://user:pass@h.example:8443/a/b?c")
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        pytest.param("/x?y", "wss://h.example:8443/x?y", id="absolute-path"),
+        pytest.param("x", "wss://h.example:8443/a/x", id="relative-path"),
+        pytest.param("../x", "wss://h.example:8443/x", id="parent"),
+        pytest.param("?y", "wss://h.example:8443/a/b?y", id="query"),
+        pytest.param("", "wss://h.example:8443/a/b?c", id="empty"),
+        pytest.param("/x#f", "wss://h.example:8443/x", id="fragment"),
+        pytest.param("//other/x", "wss://other/x", id="other-host"),
+        pytest.param("https://h.example:8443/x", "wss://h.example:8443/x", id="https"),
+        pytest.param("http://h.example:8443/x", "ws://h.example:8443/x", id="http"),
+        pytest.param("HTTPS://H.Example:8443/x", "wss://h.example:8443/x", id="letter-case"),
+        pytest.param("wss://evil:evil@h.example:8443/", "wss://h.example:8443/", id="userinfo"),
+        pytest.param("wss://[::1]:1/", "wss://[::1]:1/", id="ipv6"),
+    ],
+)
+def test_where_a_redirect_leads(location: str, expected: str) -> None:
+    found = uri.resolve(BASE, location)
+    assert str(found) == expected
+    same = found.origin == BASE.origin
+    assert (found.username, found.password) == (("user", "pass") if same else (None, None))
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["ftp://h/", "javascript:x", "wss://h:0/", "a b", "a\tb", "/\xe9", "//[::1/", "https:///x"],
+)
+def test_a_redirect_to_nowhere(location: str) -> None:
+    with pytest.raises(InvalidURI):
+        uri.resolve(BASE, location)
+
+
+def test_the_authority_always_tells_the_port() -> None:
+    assert uri.parse("ws://h/x").authority == "h:80"
+    assert uri.parse("wss://[::1]").authority == "[::1]:443"
+
+
+def test_no_repr_tells_the_password() -> None:
+    assert "secret" not in repr(uri.parse("ws://user:secret@host/"))

@@ -33,6 +33,7 @@ cdef class Buffer:
     cpdef Py_ssize_t find(self, bytes needle, Py_ssize_t start, Py_ssize_t stop) noexcept
     cpdef int append(self, Buffer source, Py_ssize_t start, Py_ssize_t stop,
                      bint masked, unsigned int key, unsigned int phase) except -1
+    cpdef int add(self, bytes data) except -1
     cpdef int clear(self) except -1
     cpdef int utf8(self, Py_ssize_t start, Py_ssize_t stop, int state) noexcept
     cdef int holds(self, Py_ssize_t start, Py_ssize_t stop) noexcept
@@ -100,6 +101,7 @@ cdef class Poll:
     cpdef unsigned int events(self, int i) noexcept
     cpdef int bury(self) except -1
     cpdef int close(self) except -1
+    cpdef int drop(self, int fd) noexcept
     cdef int hold(self, int fd, object owner) except -1
     cdef bint owns(self, int fd, object owner) noexcept
     cdef int control(self, int how, int fd, object owner, unsigned int events) noexcept
@@ -114,7 +116,6 @@ cdef class Wait:
     cdef readonly Source source
     cdef readonly int kind
     cdef public object future
-    cdef bint started
     cdef bint finished
 
     cdef object step(self)

@@ -162,6 +162,10 @@ class Buffer(bytearray):
         if masked:
             turn = 8 * (phase & 3)
             data[:] = _xor(data, (key << turn | key >> (32 - turn)) & 0xFFFFFFFF)
+        return self.add(data)
+
+    def add(self, data: bytes | bytearray, /) -> int:
+        """Copy `data` behind the fill mark, growing."""
         needed = self.size + len(data)
         if needed > self.capacity:
             self._grow(max(needed, 2 * self.capacity))
@@ -408,6 +412,11 @@ class Poll:
         self._owners = {}
         return self.bury()
 
+    def drop(self, fd: int, /) -> int:
+        """As `close` of this module, for a `__del__`: at the interpreter's end there is no more
+        module to look that up in."""
+        return close(fd)
+
 
 PENDING: Final[object] = object()
 
@@ -429,43 +438,62 @@ class Wait(Coroutine[Any, Any, Any]):
     through the event loop. Cancellation, by `throw` as asyncio does it, forgets the future.
     """
 
-    __slots__ = ("_finished", "_started", "_steps", "future", "kind", "source")
+    __slots__ = ("_finished", "future", "kind", "source")
 
     def __init__(self, source: Source, kind: int, /) -> None:
         self.source = source
         self.kind = kind
         self.future: Any = None
-        self._started = self._finished = False
-        self._steps: Generator[Any, Any, Any] | None = None
+        self._finished = False
+
+    def _step(self) -> Any:
+        """The result, and then `_finished` is set; or the future to wait for."""
+        if self._finished:
+            raise RuntimeError("cannot reuse already awaited Wait")
+        future = self.future
+        if future is not None and not future.done():
+            raise RuntimeError("cannot reuse already awaited Wait")
+        # Set first: whatever raises below ends this wait.
+        self._finished = True
+        try:
+            if future is not None:
+                self.future = None
+                future.result()
+            outcome = self.source.attempt(self)
+            if outcome is not PENDING:
+                self.future = None
+                return outcome
+            future = self.future
+            # What an asyncio future does before it yields itself to its task.
+            future._asyncio_future_blocking = True
+        except StopIteration as error:
+            self.future = None
+            raise RuntimeError("Wait raised StopIteration") from error
+        except BaseException:
+            self.future = None
+            raise
+        self._finished = False
+        return future
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """The steps of one `await`; RuntimeError the second time."""
-        if self._started:
+        """Itself; RuntimeError once it is finished. `anext` with a default asks at each step."""
+        if self._finished:
             raise RuntimeError("cannot reuse already awaited Wait")
-        self._started = True
-        attempt = self.source.attempt
-        try:
-            while (value := attempt(self)) is PENDING:
-                future = self.future
-                # What an asyncio future does before it yields itself to its task.
-                future._asyncio_future_blocking = True
-                yield future
-                self.future = None
-                if future.done():
-                    future.result()
-            return value
-        finally:
-            self._finished = True
-            self.future = None
+        return self
+
+    def __iter__(self) -> Wait:
+        return self
+
+    def __next__(self) -> Any:
+        """As `send`."""
+        return self.send(None)
 
     def send(self, value: Any, /) -> Any:
         """The future to wait for; StopIteration carries the result."""
+        outcome = self._step()
         if self._finished:
-            raise RuntimeError("cannot reuse already awaited Wait")
-        if self._steps is None:
-            self._steps = self.__await__()
-        # A generator that has not begun takes None alone, and no step has a use for the value.
-        return self._steps.send(None)
+            raise StopIteration(outcome)
+        return outcome
 
     def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
         """Forget the future and raise the exception."""
@@ -478,9 +506,7 @@ class Wait(Coroutine[Any, Any, Any]):
 
     def close(self) -> None:
         """Forget the future; there will be no result."""
-        if self._steps is not None:
-            self._steps.close()
-        self._started = self._finished = True
+        self._finished = True
         self.future = None
 
 

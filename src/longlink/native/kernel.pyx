@@ -157,6 +157,16 @@ cdef class Buffer:
         self.size += size
         return 0
 
+    cpdef int add(self, bytes data) except -1:
+        if data is None:
+            raise TypeError("bytes are required")
+        cdef Py_ssize_t size = len(data)
+        if size > self.capacity - self.size:
+            self.grow(size)
+        memcpy(self.data + self.size, PyBytes_AS_STRING(data), size)
+        self.size += size
+        return 0
+
     cpdef int clear(self) except -1:
         self.size = 0
         return 0
@@ -519,6 +529,9 @@ cdef class Poll:
         self.owners = self.graveyard = self.ghosts = None
         return 0
 
+    cpdef int drop(self, int fd) noexcept:
+        return -errno if c_close(fd) else 0
+
     cdef int hold(self, int fd, object owner) except -1:
         while len(self.owners) <= fd:
             self.owners.append(None)
@@ -564,14 +577,15 @@ cdef class Wait:
         # Without a source: cleared by the collector.
         if self.finished or self.source is None:
             raise RuntimeError("cannot reuse already awaited Wait")
-        # Set first: whatever raises below ends this wait.
-        self.started = self.finished = True
         future = self.future
+        if future is not None and not future.done():
+            raise RuntimeError("cannot reuse already awaited Wait")
+        # Set first: whatever raises below ends this wait.
+        self.finished = True
         try:
             if future is not None:
                 self.future = None
-                if future.done():
-                    future.result()
+                future.result()
             outcome = self.source.attempt(self)
             if outcome is not parked:
                 self.future = None
@@ -589,9 +603,8 @@ cdef class Wait:
         return future
 
     def __await__(self):
-        if self.started:
+        if self.finished:
             raise RuntimeError("cannot reuse already awaited Wait")
-        self.started = True
         return self
 
     def __next__(self):
@@ -612,7 +625,7 @@ cdef class Wait:
         throw(kind, value, traceback)
 
     def close(self):
-        self.started = self.finished = True
+        self.finished = True
         self.future = None
 
 

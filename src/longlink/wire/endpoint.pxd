@@ -10,6 +10,7 @@ cdef unsigned int LENGTH_16
 cdef unsigned int LENGTH_64
 cdef int MASKED
 cdef unsigned int MAX_CONTROL
+cdef int RSV1
 cdef Py_ssize_t PONG_BACKLOG
 
 cdef int _CONNECTING
@@ -35,6 +36,7 @@ cdef class Endpoint(Reader):
     cdef readonly object rcvd_then_sent
     cdef bytes pong
     cdef Py_ssize_t pongs_owed
+    cdef object compressor
 
     cpdef on_output(self)
     cpdef on_pong(self, bytes payload)
@@ -42,6 +44,10 @@ cdef class Endpoint(Reader):
     cpdef on_end(self)
 
     cpdef send(self, message)
+    cdef _send_agreed(self, message)
+    cpdef send_message(self, int first, payload, compress)
+    cpdef begin_fragments(self, compress)
+    cpdef send_fragment(self, int first, payload, flow)
     cpdef send_frame(self, int first, payload)
     @cython.locals(outbox=Outbox, idle=bint)
     cpdef send_prepared(self, prepared)
@@ -49,7 +55,7 @@ cdef class Endpoint(Reader):
     cpdef send_pong(self, payload)
     cpdef opened(self)
     cpdef send_close(self, code=*, reason=*)
-    cpdef fail(self, code, reason=*)
+    cpdef fail(self, code, reason=*, cause=*)
     cpdef end(self)
     cpdef closed(self)
     cpdef on_control(self, int opcode, bytes payload)
@@ -60,8 +66,11 @@ cdef class Endpoint(Reader):
     cdef _close_received(self, bytes payload)
     cdef _happen(self, event, close)
     cdef _say_close(self, close)
+    cdef _deflated(self, payload, bint even_short)
+    cdef _own_compressor(self)
     cdef Outbox _outbox(self)
     @cython.locals(length="unsigned long long", outbox=Outbox, idle=bint, mask=int, key="unsigned int")
     cdef _write(self, int first, payload)
 
+cdef _octets(payload)
 cdef _contiguous(payload)

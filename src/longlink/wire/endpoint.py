@@ -1,20 +1,28 @@
 """One end of an open conversation: what may be sent, what is believed, how it ends.
 
 Theory of operation. `Endpoint` is a `Reader` that answers: pings with pongs, a Close with
-a Close, a broken rule with a Close that says which. Its state lives in one table,
-`TRANSITIONS`: (phase, event) → (phase, action). Octets on their way out collect in
+a Close, a broken rule with a Close that says which. Its state lives in the table of
+`phase.py`. Octets on their way out collect in
 `outbox`; `on_output` says that there are some. It knows no socket and no clock: the owner
 sets `now` before it feeds, and hands over entropy for masking keys at birth.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
+from typing import Any
 
-from ..errors import Close, ConnectionClosed, LocalProtocolError, connection_closed
+from ..errors import (
+    Close,
+    ConnectionClosed,
+    LocalProtocolError,
+    ProtocolError,
+    connection_closed,
+    violation,
+)
 from ..limits import Limits
 from ..native.kernel import Outbox
+from .deflater import SYNC, Flow, squeeze
 from .frame import (
     CONTROL,
     FIN,
@@ -22,6 +30,7 @@ from .frame import (
     LENGTH_64,
     MASKED,
     MAX_CONTROL,
+    RSV1,
     CloseCode,
     Opcode,
     Prepared,
@@ -29,93 +38,8 @@ from .frame import (
     cut_reason,
     parse_close,
 )
+from .phase import STATE_OF, TRANSITIONS, Action, Event, Phase, State
 from .reader import Reader
-
-
-class State(enum.IntEnum):
-    """The connection as everybody sees it: `readyState` of the browsers (RFC 6455 §4, §7)."""
-
-    CONNECTING = 0
-    OPEN = 1
-    CLOSING = 2
-    CLOSED = 3
-
-
-class Phase(enum.IntEnum):
-    """The connection as it really is."""
-
-    CONNECTING = 0  # the opening handshake isn't over
-    OPEN = 1
-    CLOSE_SENT = 2  # our Close went first; theirs is awaited
-    CLOSE_DONE = 3  # both Closes are exchanged; only TCP is left
-    FAILED = 4  # they broke a rule, or we gave up: our Close is said, nothing is heard
-    ENDED = 5  # TCP is gone, or as good as gone
-
-
-class Event(enum.IntEnum):
-    """What can happen to a connection, as far as its phase is concerned."""
-
-    OPENED = 0  # the opening handshake succeeded
-    CLOSE = 1  # our caller closes
-    CLOSE_RECEIVED = 2
-    FAILURE = 3  # a rule is broken, a limit hit, a deadline passed
-    END = 4  # TCP ended
-
-
-class Action(enum.IntEnum):
-    """What a transition asks for."""
-
-    NOTHING = 0
-    SAY_CLOSE = 1  # send our Close
-    ANSWER_CLOSE = 2  # send theirs back
-    REPORT_END = 3  # on_end, once
-
-
-STATE_OF: tuple[State, ...] = (
-    State.CONNECTING,
-    State.OPEN,
-    State.CLOSING,
-    State.CLOSING,
-    State.CLOSING,
-    State.CLOSED,
-)
-
-
-def _table() -> dict[tuple[Phase, Event], tuple[Phase, Action]]:
-    connecting, opened, sent, done, failed, ended = Phase
-    nothing, say, answer, report = Action
-    return {
-        (connecting, Event.OPENED): (opened, nothing),
-        (connecting, Event.CLOSE): (ended, report),  # nobody to say it to yet
-        (connecting, Event.FAILURE): (ended, report),
-        (connecting, Event.END): (ended, report),
-        (opened, Event.CLOSE): (sent, say),
-        (opened, Event.CLOSE_RECEIVED): (done, answer),  # §5.5.1: echo it
-        (opened, Event.FAILURE): (failed, say),  # §7.1.7
-        (opened, Event.END): (ended, report),
-        (sent, Event.CLOSE): (sent, nothing),
-        (sent, Event.CLOSE_RECEIVED): (done, nothing),
-        (sent, Event.FAILURE): (failed, nothing),  # one Close is all there is
-        (sent, Event.END): (ended, report),
-        (done, Event.CLOSE): (done, nothing),
-        (done, Event.CLOSE_RECEIVED): (done, nothing),
-        (done, Event.FAILURE): (done, nothing),
-        (done, Event.END): (ended, report),
-        (failed, Event.CLOSE): (failed, nothing),
-        (failed, Event.CLOSE_RECEIVED): (failed, nothing),
-        (failed, Event.FAILURE): (failed, nothing),
-        (failed, Event.END): (ended, report),
-        (ended, Event.OPENED): (ended, nothing),  # they left while we were deciding
-        (ended, Event.CLOSE): (ended, nothing),
-        (ended, Event.CLOSE_RECEIVED): (ended, nothing),
-        (ended, Event.FAILURE): (ended, nothing),
-        (ended, Event.END): (ended, nothing),
-    }
-
-
-# The five missing rows cannot happen: nothing is read as a frame before OPENED, and a
-# connection opens once.
-TRANSITIONS = _table()
 
 # Above this many octets waiting, only the latest ping is answered, later (§5.5.3).
 PONG_BACKLOG = 16 * 1024
@@ -144,6 +68,7 @@ class Endpoint(Reader):
         "client",
         "close_rcvd",
         "close_sent",
+        "compressor",
         "control_burst",
         "control_rate",
         "control_seen",
@@ -181,6 +106,7 @@ class Endpoint(Reader):
         self.rcvd_then_sent: bool | None = None
         self.pongs_owed = 0  # pings of ours that were not answered
         self.pong: bytes | None = None  # held back while the peer doesn't read
+        self.compressor: Any = None  # with context takeover, and something said in it
 
     # Hooks. They must not raise.
 
@@ -209,10 +135,60 @@ class Endpoint(Reader):
         Raises ConnectionClosed when not open, TypeError for anything else, and
         UnicodeEncodeError for lone surrogates; then nothing was queued.
         """
-        if isinstance(message, str):
+        if self.agreement is not None:
+            self._send_agreed(message)
+        elif isinstance(message, str):
             self.send_frame(FIN | _TEXT, message.encode())
         else:
             self.send_frame(FIN | _BINARY, message)
+
+    def _send_agreed(self, message: str | bytes | bytearray | memoryview) -> None:
+        if isinstance(message, str):
+            self.send_message(FIN | _TEXT, message.encode(), None)
+        else:
+            self.send_message(FIN | _BINARY, message, None)
+
+    def send_message(
+        self, first: int, payload: bytes | bytearray | memoryview, compress: bool | None
+    ) -> None:
+        """Queue a whole message as a frame that begins with the octet `first`; compressed if
+        that was agreed on. Raises ConnectionClosed when not open, or TypeError.
+
+        Args:
+            compress: None leaves alone what is shorter than the threshold; True does not;
+                False compresses nothing.
+        """
+        if self.phase != _OPEN:
+            raise self.closed()
+        if self.agreement is not None and compress is not False:
+            data = self._deflated(payload, compress is True)
+            if data is not None:
+                first |= RSV1
+                payload = data
+        self._write(first, payload)
+
+    def begin_fragments(self, compress: bool | None) -> Flow | None:
+        """What compresses the fragments of the message to be sent next, to be passed to
+        `send_fragment` with each of them; None where they go as they are."""
+        agreement = self.agreement
+        if agreement is None or compress is False:
+            return None
+        if agreement.keeps:
+            return Flow(agreement.deflater, self._own_compressor())
+        return Flow(agreement.deflater, None)
+
+    def send_fragment(
+        self, first: int, payload: bytes | bytearray | memoryview, flow: Flow | None
+    ) -> None:
+        """Queue a fragment: its frame begins with the octet `first`, as without compression.
+        The order is the caller's duty (§5.4). Raises ConnectionClosed, or TypeError."""
+        if self.phase != _OPEN:
+            raise self.closed()
+        if flow is not None:
+            if first & 0x0F:  # RSV1 stands in the first fragment alone (RFC 7692 §6)
+                first |= RSV1
+            payload = flow.squeeze(_octets(payload), (first & FIN) != 0)
+        self._write(first, payload)
 
     def send_frame(self, first: int, payload: bytes | bytearray | memoryview) -> None:
         """Queue a data frame that begins with the octet `first`; the fragments' order is
@@ -226,11 +202,16 @@ class Endpoint(Reader):
         if self.phase != _OPEN:
             raise self.closed()
         if self.client:
-            self.send(prepared.message)
+            self.send_message(prepared.first, prepared.payload(), prepared.compress)
             return
+        wire = prepared.wire
+        if self.agreement is not None:
+            wire = prepared.wire_for(self.agreement.deflater)
+            if wire is not prepared.wire:  # our compressor did not see it, their window did
+                self.compressor = None
         outbox = self._outbox()
         idle = outbox.size == 0
-        outbox.put(prepared.wire)
+        outbox.put(wire)
         if idle:
             self.on_output()
 
@@ -261,13 +242,13 @@ class Endpoint(Reader):
         close_payload(code, reason)
         self._happen(Event.CLOSE, Close(int(code), reason))
 
-    def fail(self, code: int, reason: str = "") -> None:
+    def fail(self, code: int, reason: str = "", cause: ProtocolError | None = None) -> None:
         """Fail the connection (§7.1.7): say Close `code`, if that is still possible, and hear
-        no more. A reason that is too long is cut."""
+        no more. A reason that is too long is cut. `cause` is what `closed()` follows from."""
         reason = cut_reason(reason)
         close_payload(code, reason)
         self._deafen()
-        self._happen(Event.FAILURE, Close(int(code), reason))
+        self._happen(Event.FAILURE, Close(int(code), reason, cause))
 
     def end(self) -> None:
         """TCP has ended, or will without anything more being said."""
@@ -294,7 +275,7 @@ class Endpoint(Reader):
             self.on_pong(payload)
 
     def on_violation(self, code: int, section: str, reason: str) -> None:
-        self.fail(code, f"{reason} (RFC 6455 {section})")
+        self.fail(code, f"{reason} (RFC 6455 {section})", violation(code, section, reason))
 
     def _within_rate(self) -> bool:
         """A token bucket: `control_rate` a second, `control_burst` at once; more for frames
@@ -349,6 +330,7 @@ class Endpoint(Reader):
             return
         self.phase = phase
         self.muted = phase != _OPEN
+        self.compressor = None
         if phase == Phase.CLOSE_DONE:
             self.rcvd_then_sent = action is Action.ANSWER_CLOSE
         if action is Action.REPORT_END:
@@ -366,6 +348,25 @@ class Endpoint(Reader):
             self._write(FIN | Opcode.CLOSE, b"")
         else:
             self._write(FIN | Opcode.CLOSE, close_payload(close.code, close.reason))
+
+    # Messages compressed on their way out.
+
+    def _deflated(self, payload: bytes | bytearray | memoryview, even_short: bool) -> bytes | None:
+        """The message compressed; None where it goes as it is."""
+        payload = _octets(payload)
+        agreement = self.agreement
+        assert agreement is not None
+        if len(payload) < agreement.threshold and not even_short:
+            return None
+        if agreement.keeps:  # once compressed it must be sent so: the next one refers to it
+            return squeeze(self._own_compressor(), payload, SYNC)
+        return agreement.deflater.message(payload)
+
+    def _own_compressor(self) -> Any:
+        if self.compressor is None:
+            assert self.agreement is not None
+            self.compressor = self.agreement.deflater.borrow()
+        return self.compressor
 
     # Frames out.
 
@@ -411,6 +412,11 @@ class Endpoint(Reader):
             outbox.put(payload)
         if idle:
             self.on_output()
+
+
+def _octets(payload: bytes | bytearray | memoryview) -> bytes:
+    """The octets of anything bytes-like; TypeError for what is none."""
+    return payload if type(payload) is bytes else _contiguous(payload).tobytes()
 
 
 def _contiguous(payload: bytes | bytearray | memoryview) -> memoryview:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 
 from ..errors import Close, LocalProtocolError
+from .deflater import Deflater
 
 
 class Opcode(enum.IntEnum):
@@ -29,6 +30,7 @@ class Opcode(enum.IntEnum):
 
 
 FIN = 0x80
+RSV1 = 0x40  # the message is compressed (RFC 7692 §6)
 CONTROL = 0x08  # this bit of a first octet is set in control frames alone (§5.5)
 MASKED = 0x80
 LENGTH_16 = 126  # the 7-bit length that says: two octets of length follow
@@ -84,6 +86,22 @@ def _judge_first(first: int) -> tuple[str, str] | None:
 FIRST_OCTET: tuple[tuple[str, str] | None, ...] = tuple(map(_judge_first, range(256)))
 
 
+def _judge_compressed(first: int) -> tuple[str, str] | None:
+    """The same, where permessage-deflate was agreed on: RSV1 marks the first frame of a
+    compressed message, and nothing else (RFC 7692 §6)."""
+    opcode = first & 0x0F
+    if first & RSV1 and opcode in (Opcode.TEXT, Opcode.BINARY):
+        return _judge_first(first & ~RSV1)
+    if first & RSV1:
+        return "5.2", f"compressed bit in a frame with opcode 0x{opcode:x}"
+    return _judge_first(first)
+
+
+COMPRESSED_FIRST_OCTET: tuple[tuple[str, str] | None, ...] = tuple(
+    map(_judge_compressed, range(256))
+)
+
+
 def parse_close(payload: bytes) -> Close | str:
     """The Close a control frame carries; the reason as text when it may not be sent.
 
@@ -135,17 +153,44 @@ def cut_reason(reason: str) -> str:
 
 
 class Prepared:
-    """A message encoded once, for sending to many peers (a server's frames carry no mask)."""
+    """A message encoded once, for sending to many peers (a server's frames carry no mask);
+    and compressed once for all that agreed on the same.
 
-    __slots__ = ("message", "wire")
+    Args:
+        compress: None leaves alone what is shorter than the threshold; True does not; False
+            compresses nothing.
+    """
 
-    def __init__(self, message: str | bytes) -> None:
+    __slots__ = ("compress", "first", "forms", "message", "wire")
+
+    def __init__(self, message: str | bytes, compress: bool | None = None) -> None:
         if not isinstance(message, (str, bytes)):
             raise TypeError(f"a prepared message is str or bytes, not {type(message).__name__}")
-        payload = message.encode() if isinstance(message, str) else message
-        opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
         self.message = message
-        self.wire = header(FIN | opcode, len(payload)) + payload
+        self.compress = compress
+        self.first = FIN | (Opcode.TEXT if isinstance(message, str) else Opcode.BINARY)
+        payload = self.payload()
+        self.wire = header(self.first, len(payload)) + payload
+        self.forms: dict[Deflater, bytes] = {}
+
+    def payload(self) -> bytes:
+        """What the frame carries when it is not compressed."""
+        return self.message.encode() if isinstance(self.message, str) else self.message
+
+    def wire_for(self, deflater: Deflater) -> bytes:
+        """The frame for those to whom we compress with `deflater`; `wire` itself where it is
+        better sent as it is."""
+        form = self.forms.get(deflater)
+        if form is None:
+            form = self.forms[deflater] = self._compressed(deflater) or self.wire
+        return form
+
+    def _compressed(self, deflater: Deflater) -> bytes | None:
+        payload = self.payload()
+        if self.compress is False or (self.compress is None and len(payload) < deflater.threshold):
+            return None
+        data = deflater.message(payload)
+        return None if data is None else header(self.first | RSV1, len(data)) + data
 
 
 def header(first: int, length: int) -> bytes:

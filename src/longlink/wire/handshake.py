@@ -62,7 +62,7 @@ from .response import (
     refuse,
     respond,
 )
-from .uri import URI
+from .uri import URI, basic_credentials
 
 __all__ = [
     "SAME_HOST",
@@ -76,6 +76,7 @@ __all__ = [
     "Response",
     "SameHost",
     "SelectSubprotocol",
+    "Subprotocol",
     "accept",
     "accept_key",
     "add_server_headers",
@@ -95,6 +96,7 @@ __all__ = [
 ]
 
 
+Subprotocol: TypeAlias = str
 SelectSubprotocol: TypeAlias = Callable[[Any, Sequence[str]], str | None]
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
@@ -146,12 +148,6 @@ def check_subprotocols(names: Sequence[str]) -> None:
     if isinstance(names, str):
         raise TypeError(f"subprotocols is {shorten(names)}, expected a list of strings")
     _check_offer(names)
-
-
-def check_compression(compression: object) -> None:
-    """Raise ValueError for a compression that is not spoken: only None is."""
-    if compression is not None:
-        raise ValueError(f"compression is {shorten(compression)}, and only None is available")
 
 
 def _check_offer(names: Sequence[str]) -> None:
@@ -264,6 +260,10 @@ def _judge(request: Request) -> str:
     key = headers.only("Sec-WebSocket-Key")
     if key is None or not _KEY.fullmatch(key):
         raise InvalidHeaderValue("Sec-WebSocket-Key", key, "base64 of 16 octets")
+    if "Expect" in headers:
+        # RFC 9110 7.8: 100 would have to be sent before 101; 10.1.1: nobody without a body may ask.
+        problem = "an upgrade request with an expectation"
+        raise Refusal(respond(417, f"{problem}\n"), problem)
     # RFC 9112 6: a body would have to be read before the first frame.
     if content_length(headers) or "Transfer-Encoding" in headers:
         raise InvalidMessage("an upgrade request with a body")
@@ -358,8 +358,7 @@ def _basic(uri: URI) -> str | None:
     """The credentials in a URI as RFC 7617 2 sends them."""
     if uri.username is None:
         return None
-    credentials = f"{uri.username}:{uri.password or ''}".encode()
-    return f"Basic {b64encode(credentials).decode()}"
+    return basic_credentials(uri.username, uri.password)
 
 
 def _add_callers(headers: Headers, additional: Headers) -> None:

@@ -230,7 +230,7 @@ def head_end(
 
     Raises:
         SecurityError: no end within a limit.
-        InvalidMessage: garbage (a TLS hello) at the first octet, or a line that ends with LF.
+        InvalidMessage: garbage (a TLS hello) at the first octet, or CR and LF not in pairs.
 
     Cost: linear in what is new.
     """
@@ -242,9 +242,11 @@ def head_end(
     stop = end + 4 if end >= 0 else len(data)
     if stop > max_head:
         raise SecurityError(f"head is over the limit of {max_head} octets")
-    # An LF is bare unless its CR is right before it, maybe at the end of the previous piece.
-    if data.count(b"\n", start, stop) != data.count(b"\r\n", max(start - 1, 0), stop):
-        raise InvalidMessage("line ends with a bare LF")
+    # The partner of the first LF may be the previous piece's end, that of a last CR is to come.
+    known = max(start - 1, 0)
+    pairs = data.count(b"\r\n", known, stop)
+    if data.count(b"\n", start, stop) != pairs or data.count(b"\r", known, stop - 1) != pairs:
+        raise InvalidMessage("bare CR or LF in the head")
     return stop if end >= 0 else 0
 
 

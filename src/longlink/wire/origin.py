@@ -41,9 +41,10 @@ def check_origins(origins: Origins) -> None:
     if isinstance(origins, str):
         raise TypeError(f"origins is {shorten(origins)}, expected a list")
     for origin in origins:
-        if not (origin is None or isinstance(origin, (str, re.Pattern, SameHost))):
+        text = origin.pattern if isinstance(origin, re.Pattern) else origin
+        if not (text is None or isinstance(text, (str, SameHost))):
             raise TypeError(
-                f"origin {shorten(origin)} is not a string, a pattern, SAME_HOST or None"
+                f"origin {shorten(origin)} is not a string, a pattern of strings, SAME_HOST or None"
             )
 
 

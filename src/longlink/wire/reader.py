@@ -11,17 +11,44 @@ anything is allocated for it; so an extended length is judged octet by octet. On
 control frame carries is judged whole: it is short. After a violation the reader is deaf:
 it consumes and ignores, and holds nothing. What happens comes out through three hooks that
 subclasses override; they must not raise: `on_message`, `on_control`, `on_violation`.
+
+A compressed message is inflated as it comes, so that it is judged as early as any other, and
+the octets it takes on the wire are held by nobody.
+
+Whoever does not want to wait for the end of a message may `take` what has come of it, as
+often as `on_part` says that there is more; the rest comes as the message. Limits are those
+of the whole message all the same.
 """
 
 from __future__ import annotations
 
 from ..native.kernel import Buffer
-from .frame import CONTROL, FIN, FIRST_OCTET, LENGTH_16, MASKED, CloseCode
+from .deflate import Agreement
+from .frame import (
+    COMPRESSED_FIRST_OCTET,
+    CONTROL,
+    FIN,
+    FIRST_OCTET,
+    LENGTH_16,
+    MASKED,
+    RSV1,
+    CloseCode,
+)
+from .inflater import Corrupt, Inflater, TooLong
 
 # `feed` may write this many octets in front of `start`: what was held from last time,
 # which is at most frame.MAX_HELD.
 HEADROOM = 256
 UNLIMITED = 2**62
+# What a compressed message may take on the wire beyond `max_size`: an eighth of it, as where
+# every octet takes nine bits, and this much for the heads of blocks. Without a limit, blocks
+# that say nothing could go on for ever.
+SLACK = 16 * 1024
+# Inflating this much counts as one frame more of the share of a turn.
+INFLATED_PER_FRAME = 4096
+# Octets on the wire that are inflated at once, at most to a thousand times as many: within a
+# frame, too, the share of a turn is kept.
+INFLATE_AT_ONCE = 4096
 
 _TEXT = 0x1
 _INCOMPLETE = -1
@@ -38,20 +65,26 @@ class Reader:
     """
 
     __slots__ = (
+        "agreement",
         "body",
         "budget",
+        "compressed",
         "deaf",
         "final",
         "fragments",
         "held",
+        "inflater",
         "key",
         "key_offset",
         "masked",
+        "max_fragment",
         "max_fragments",
         "max_size",
         "muted",
         "opcode",
+        "parted",
         "remaining",
+        "taken",
         "utf8",
     )
 
@@ -59,6 +92,7 @@ class Reader:
         self.masked = masked
         self.max_size = UNLIMITED if max_size is None else max_size
         self.max_fragments = UNLIMITED if max_fragments is None else max_fragments
+        self.max_fragment = UNLIMITED  # octets of the largest data frame, set by the owner
         self.budget = UNLIMITED  # frames `feed` may still process; its owner renews it
         self.deaf = False  # octets are consumed and ignored
         self.muted = False  # messages are checked, not delivered
@@ -66,22 +100,34 @@ class Reader:
         self.body: Buffer | None = None
         self.opcode = 0  # of the message under construction; 0 between messages
         self.fragments = 0
+        self.parted = 0  # octets of it that were taken before its end
         self.utf8 = 0  # state of the validator; 0 is between characters
         self.final = False  # the current frame is its message's last
         self.remaining = 0  # payload octets of the current data frame still to come
         self.key = 0
         self.key_offset = 0  # how far into the masking key the payload is, modulo 4
+        self.agreement: Agreement | None = None  # on compression, if there is one
+        self.inflater: Inflater | None = None
+        self.compressed = False  # the message under construction is
+        self.taken = 0  # octets of it, as it came
 
     # Hooks.
 
     def on_message(self, message: str | bytes) -> None:
         """A whole message has arrived: text as str, binary as bytes. Do not raise."""
 
+    def on_part(self) -> None:
+        """More has come of a message whose end has not: it may be taken. Do not raise."""
+
     def on_control(self, opcode: int, payload: bytes) -> None:
         """A Ping, Pong or Close has arrived. Do not raise."""
 
     def on_violation(self, code: int, section: str, reason: str) -> None:
         """The peer broke a rule: `code` is for the Close frame, `section` of RFC 6455."""
+
+    def agree(self, agreement: Agreement | None) -> None:
+        """What was agreed on compression; to be said before anything is fed."""
+        self.agreement = agreement
 
     # Octets in.
 
@@ -101,6 +147,8 @@ class Reader:
             self.held = None
         while position < stop and not self.deaf:
             if self.remaining:
+                if self.compressed and self.budget <= 0:
+                    return position
                 position = self._payload(buffer, position, stop)
             elif self.budget <= 0:
                 return position
@@ -134,10 +182,10 @@ class Reader:
                 return stop
         elif length >= LENGTH_16:
             cursor += 2 if length == LENGTH_16 else 8
-            length = self._extended(buffer, at + 2, cursor, stop)
+            length = self._extended(buffer, at + 2, cursor, stop, first)
             if length == _INCOMPLETE:
                 return stop if self.deaf else _INCOMPLETE
-        elif not self._fits(length):
+        elif not self._fits(first, length):
             return stop
         key = 0
         if self.masked:
@@ -153,6 +201,8 @@ class Reader:
         """Whether a frame may begin with this octet, here."""
         opcode = first & 0x0F
         flaw = FIRST_OCTET[first]
+        if flaw is not None and self.agreement is not None:
+            flaw = COMPRESSED_FIRST_OCTET[first]
         if flaw is not None:
             self._violate(CloseCode.PROTOCOL_ERROR, flaw[0], flaw[1])
         elif opcode >= CONTROL:
@@ -171,7 +221,7 @@ class Reader:
             return "continuation frame with nothing to continue"
         return "new message inside a fragmented one"
 
-    def _extended(self, buffer: Buffer, start: int, end: int, stop: int) -> int:
+    def _extended(self, buffer: Buffer, start: int, end: int, stop: int, first: int) -> int:
         """The length in `buffer[start:end]`; _INCOMPLETE if it has not come whole or is wrong.
 
         Octets that have not come yet may be anything: they make the length `least` to `most`.
@@ -191,19 +241,28 @@ class Reader:
         elif most < (LENGTH_16 if end - start == 2 else 65536):
             reason = "length that is not minimally encoded"
             self._violate(CloseCode.PROTOCOL_ERROR, "5.2", reason)
-        elif self._fits(least) and end <= stop:
+        elif self._fits(first, least) and end <= stop:
             return least
         return _INCOMPLETE
 
-    def _fits(self, length: int) -> bool:
+    def _fits(self, first: int, length: int) -> bool:
         """Whether a data frame of `length` keeps its message within max_size (§10.4)."""
-        size = 0 if self.body is None else self.body.size
-        room = self.max_size - size
-        if length <= room:
+        if first & RSV1 or self.compressed:
+            room = self.max_size + (self.max_size >> 3) + SLACK - self.taken
+        else:
+            room = self.max_size - self.parted - (0 if self.body is None else self.body.size)
+        if length <= room and length <= self.max_fragment:
             return True
-        reason = f"message over the limit of {self.max_size} bytes (max_size)"
+        if room <= self.max_fragment:  # the lower limit is named, however much of a length came
+            self._too_long()
+            return False
+        reason = f"frame over the limit of {self.max_fragment} bytes (max_fragment_size)"
         self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
         return False
+
+    def _too_long(self) -> None:
+        reason = f"message over the limit of {self.max_size} bytes (max_size)"
+        self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
 
     def _control(
         self, buffer: Buffer, start: int, stop: int, opcode: int, length: int, key: int
@@ -220,12 +279,13 @@ class Reader:
     ) -> int:
         self.budget -= 1
         final = (first & FIN) != 0
-        if final and self.opcode == 0 and length <= stop - start:
+        if final and self.opcode == 0 and length <= stop - start and not first & RSV1:
             self._whole(buffer, start, start + length, first & 0x0F, key)
             return start + length
         if self.opcode == 0:
             self.opcode = first & 0x0F
             self.fragments = 0
+            self.compressed = (first & RSV1) != 0
         self.fragments += 1
         self.final = final
         self.remaining = length
@@ -254,27 +314,60 @@ class Reader:
     def _payload(self, buffer: Buffer, start: int, stop: int) -> int:
         """Move what has come of a frame's payload into the message under construction."""
         length = min(self.remaining, stop - start)
+        if self.compressed:
+            length = min(length, INFLATE_AT_ONCE)
         body = self.body
         if body is None:
-            body = self.body = Buffer(length)
-        body.append(buffer, start, start + length, self.masked, self.key, self.key_offset)
+            body = self.body = Buffer(0 if self.compressed else length)
+        size = body.size
+        if not self.compressed:
+            body.append(buffer, start, start + length, self.masked, self.key, self.key_offset)
+        elif not self._inflate(body, buffer, start, start + length):
+            return stop
         self.key_offset = (self.key_offset + length) & 3
         self.remaining -= length
         if self.opcode == _TEXT:
-            self.utf8 = body.utf8(body.size - length, body.size, self.utf8)
+            self.utf8 = body.utf8(size, body.size, self.utf8)
             if self.utf8 < 0:
                 self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
                 return stop
         if self.remaining == 0 and self.final:
             self._finish()
+        elif not self.muted:
+            self.on_part()
         return start + length
+
+    def take(self) -> str | bytes | None:
+        """What has come of the message under construction and was not taken yet; None when
+        nothing has. Of text, whole characters. Not to be called from hooks but `on_part`."""
+        body = self.body
+        if body is None or self.muted:
+            return None
+        end = body.size
+        if self.utf8:  # within a character: back to the octet that begins it
+            end -= 1
+            while (body.at(end) & 0xC0) != 0xC0:
+                end -= 1
+        if end == 0:
+            return None
+        if self.compressed and self.inflater is not None:
+            self.inflater.remember(body.copy(0, end))
+        part = body.text(0, end) if self.opcode == _TEXT else body.copy(0, end)
+        rest = body.copy(end, body.size)
+        body.clear()
+        body.add(rest)
+        self.parted += end
+        return part
 
     def _finish(self) -> None:
         """Deliver the message under construction."""
+        if self.compressed and not self._inflated():
+            return
         body, opcode, utf8 = self.body, self.opcode, self.utf8
         self.body = None
         self.opcode = 0
         self.utf8 = 0
+        self.parted = 0
         if utf8 != 0:
             self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
         elif self.muted:
@@ -283,6 +376,65 @@ class Reader:
             self.on_message("" if body is None else body.text(0, body.size))
         else:
             self.on_message(b"" if body is None else body.copy(0, body.size))
+
+    # Compressed messages.
+
+    def _inflate(self, body: Buffer, buffer: Buffer, start: int, stop: int) -> bool:
+        """Inflate `buffer[start:stop]` into `body`; False after a violation.
+
+        Once nothing will be delivered any more, nothing is inflated either.
+        """
+        self.taken += stop - start
+        if self.muted:
+            return True
+        turn = 8 * self.key_offset
+        key = (self.key << turn | self.key >> (32 - turn & 31)) & 0xFFFFFFFF
+        size = body.size
+        try:
+            self._begun().feed(buffer.unmasked(start, stop, key), body, self.max_size - self.parted)
+        except TooLong:
+            self._too_long()
+            return False
+        except Corrupt:
+            self._corrupt()
+            return False
+        self.budget -= (body.size - size) // INFLATED_PER_FRAME
+        return True
+
+    def _begun(self) -> Inflater:
+        """The inflater of the message under construction."""
+        inflater = self.inflater
+        if inflater is None:
+            assert self.agreement is not None
+            inflater = self.inflater = self.agreement.inflater()
+        if inflater.stream is None:
+            inflater.begin()
+        return inflater
+
+    def _inflated(self) -> bool:
+        """The compressed message has come whole; False after a violation."""
+        self.compressed = False
+        self.taken = 0
+        if self.muted:
+            self.utf8 = 0
+            self.inflater = None
+            return True
+        inflater = self._begun()
+        body = self.body
+        if body is None:
+            body = self.body = Buffer(0)
+        try:
+            inflater.end(body)
+        except Corrupt:
+            self._corrupt()
+            return False
+        if not inflater.keeps:
+            self.inflater = None
+        return True
+
+    def _corrupt(self) -> None:
+        reason = "compressed data that is corrupt or cut short"
+        self._violate(CloseCode.INVALID_DATA, "7.1.7", reason)
 
     def _violate(self, code: int, section: str, reason: str) -> None:
         """Report a broken rule, once; from here on nothing is heard."""
@@ -294,3 +446,4 @@ class Reader:
         self.deaf = True
         self.held = None
         self.body = None
+        self.inflater = None

@@ -189,6 +189,9 @@ def parse_response(
     return Response(int(status), reason, headers)
 
 
+MAX_BODY: Final = 64 * 1024  # octets of a refusal, kept for the exception that tells of it
+
+
 class Body:
     """Collects the body of a response, up to a limit and however it is framed.
 

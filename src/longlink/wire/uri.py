@@ -7,14 +7,17 @@ because a URI that two programs read differently is how requests get smuggled.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from base64 import b64encode
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 from ..errors import InvalidURI
 
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
+# What HTTP servers call these in a Location.
+_HTTP_NAMES: Final = {"http": "ws", "https": "wss"}
 
 # RFC 3986 3.2.2 without the comma: no host has one, but two Host lines joined by a proxy do.
 _AUTHORITY: Final = re.compile(
@@ -49,7 +52,7 @@ class URI:
     path: str = ""
     query: str = ""
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
     @property
     def resource(self) -> str:
@@ -63,6 +66,21 @@ class URI:
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = _DEFAULT_PORTS["wss" if self.secure else "ws"]
         return host if self.port == default else f"{host}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as CONNECT names them (RFC 9112 3.2.3)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        """What two URIs must share for one to get the other's credentials (RFC 6454 4)."""
+        return self.secure, self.host, self.port
+
+    def __str__(self) -> str:
+        """The URI again, without user name and password."""
+        return f"{'wss' if self.secure else 'ws'}://{self.host_header}{self.resource}"
 
 
 def parse(uri: str) -> URI:
@@ -84,9 +102,9 @@ def parse(uri: str) -> URI:
     if "#" in uri:
         raise InvalidURI(uri, "fragments are not allowed")
     userinfo, at, place = match["authority"].rpartition("@")
-    host, port = _place(uri, place)
+    host, port = parse_place(uri, place)
     path, _, query = _ascii(uri, match["rest"]).partition("?")
-    username, password = _credentials(uri, userinfo) if at else (None, None)
+    username, password = parse_userinfo(uri, userinfo) if at else (None, None)
     return URI(
         secure=scheme == "wss",
         host=host,
@@ -96,6 +114,35 @@ def parse(uri: str) -> URI:
         username=username,
         password=password,
     )
+
+
+def resolve(base: URI, location: str) -> URI:
+    """Where the Location of an answer from `base` leads.
+
+    http and https mean ws and wss. A fragment is left out. So are user name and password: no
+    server chooses our credentials; those of `base` go along as long as the origin is the same.
+
+    Raises:
+        InvalidURI: nothing that `parse` takes.
+
+    Source: RFC 9110 10.2.2.
+    """
+    if not _VISIBLE.fullmatch(location):  # urljoin would drop some of it
+        raise InvalidURI(location, "blanks and control characters must be percent-encoded")
+    try:
+        joined = urljoin(str(base), location).partition("#")[0]
+    except ValueError:
+        raise InvalidURI(location, "host is malformed") from None
+    scheme, colon, rest = joined.partition(":")
+    found = parse(_HTTP_NAMES.get(scheme.lower(), scheme) + colon + rest)
+    ours = (base.username, base.password) if found.origin == base.origin else (None, None)
+    return replace(found, username=ours[0], password=ours[1])
+
+
+def basic_credentials(username: str, password: str | None) -> str:
+    """User name and password as Basic authentication sends them (RFC 7617 2)."""
+    credentials = f"{username}:{password or ''}".encode()
+    return f"Basic {b64encode(credentials).decode()}"
 
 
 def split_authority(text: str) -> tuple[str, int | None] | None:
@@ -117,7 +164,8 @@ def split_authority(text: str) -> tuple[str, int | None] | None:
         return None
 
 
-def _place(uri: str, text: str) -> tuple[str, int | None]:
+def parse_place(uri: str, text: str) -> tuple[str, int | None]:
+    """Host and port of `uri`, whose authority without userinfo is `text`; InvalidURI if not."""
     if not text.isascii():
         name, colon, port = text.partition(":")
         text = _idna(uri, name) + colon + port
@@ -155,7 +203,8 @@ def _ascii(uri: str, text: str) -> str:
     return text
 
 
-def _credentials(uri: str, userinfo: str) -> tuple[str, str]:
+def parse_userinfo(uri: str, userinfo: str) -> tuple[str, str]:
+    """User name and password in the userinfo of `uri`, decoded; InvalidURI for a bad one."""
     userinfo = _ascii(uri, userinfo)
     if not _USERINFO.fullmatch(userinfo):
         raise InvalidURI(uri, "user name or password must be percent-encoded")
