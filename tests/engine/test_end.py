@@ -306,15 +306,15 @@ async def test_not_reading_is_our_choice_and_no_silence_of_theirs(
     async with plain.serve(handler, **limits) as server:
         peer = await Peer.open(server.address)
         ws = await connected
-        await peer.send(text("1") + text("2") + text("3"))
-        await until(lambda: ws.session.paused)
+        await peer.send(text("1") + text("2") + text("3" * 20_000))
+        await until(lambda: ws.session.parked)
         clock.turn(20.2)
         opcode, payload = await peer.frame()
         assert opcode == PING
         await peer.send(frame(PONG, payload))
         clock.turn(60)
         assert ws.state == 1
-        assert [await ws.recv() for _ in range(3)] == ["1", "2", "3"]
+        assert [await ws.recv() for _ in range(3)] == ["1", "2", "3" * 20_000]
         clock.turn(5)
         assert ws.state == 1
         over.set()

@@ -19,7 +19,8 @@ from .meeting import Guests, meeting
 from .raw import HEAD, PING, Peer, close_frame, frame, text
 
 WORDS = [f"word {number}" for number in range(1000)]
-SPEECH = b"".join(map(text, WORDS)) + close_frame(1000)
+MANY = WORDS * 5  # more than is looked ahead
+SPEECH = b"".join(map(text, MANY)) + close_frame(1000)
 
 
 class Slow:
@@ -47,12 +48,12 @@ async def test_over_a_unix_socket(tmp_path: Path, until: Until) -> None:
             await loop.sock_connect(sock, path)
             await loop.sock_sendall(sock, HEAD)
             assert b" 101 " in await loop.sock_recv(sock, 4096)
-            await loop.sock_sendall(sock, SPEECH)
+            await loop.sock_sendall(sock, b"".join(map(text, MANY)) + close_frame(1000))
         for _ in range(20):
             await asyncio.sleep(0)  # the server sees the hang-up now, and must not spin on it
         slow.begin.set()
         await until(lambda: slow.codes)
-    assert slow.heard == WORDS
+    assert slow.heard == MANY
     assert slow.codes == [1000]
 
 
@@ -97,7 +98,7 @@ async def test_under_tls(tls: Place, until: Until, style: str) -> None:
     async with tls.serve(**options) as server:
         await asyncio.to_thread(speak_and_hang_up, server.address, tls.client)
         await until(lambda: slow.codes)
-    assert slow.heard == WORDS
+    assert slow.heard == MANY
     assert slow.codes == [1000]
 
 
@@ -107,7 +108,7 @@ async def test_pings_that_waited_while_nobody_read_are_no_flood(
     slow = Slow()
     async with plain.serve(slow, max_queue=4, max_control_rate=10, max_control_burst=20) as server:
         peer = await Peer.open(server.address)
-        await peer.send(b"".join(map(text, WORDS[:8])))
+        await peer.send(b"".join(map(text, [*WORDS[:7], "x" * 20_000])))
         (ws,) = server.connections
         await until(lambda: ws.session.paused)
         for _ in range(5):
@@ -162,3 +163,30 @@ def test_loops_that_are_closed_too_early_leave_no_descriptors() -> None:
         timeout=60,
     )
     assert int(done.stdout) <= 0
+
+
+FORGOTTEN = """
+import asyncio, longlink
+
+async def main():
+    global server, ws
+    server = await longlink.serve(lambda ws: ws.wait_closed(), "127.0.0.1", 0)
+    ws = await longlink.connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    ws.send("x")
+
+asyncio.run(main())
+"""
+
+
+def test_who_ends_with_open_connections_is_not_scolded(
+    python_environment: dict[str, str],
+) -> None:
+    """Modules are emptied before the last connection is freed."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORGOTTEN],
+        env=python_environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, "excepthook" in done.stderr) == (0, False), done.stderr

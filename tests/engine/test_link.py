@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from longlink import ConnectionClosedError
 from longlink.engine.link import Link
 from longlink.engine.reactor import AVAILABLE, reactor_of
 from longlink.engine.receiver import Receiver
@@ -82,10 +83,10 @@ async def test_it_does_not_watch_for_octets_it_could_not_process(link: Place, un
 
     async with link.serve(handler, max_queue=2) as server:
         peer = await Peer.open(server.address)
-        await peer.send(text("x") * 100)
+        await peer.send(text("x" * 120) * 500)
         await until(lambda: opened and opened[0].session.watched == 0)
         over.set()
-        assert [await peer.text() for _ in range(100)] == ["x"] * 100
+        assert [await peer.text() for _ in range(500)] == ["x" * 120] * 500
         assert opened[0].session.watched == kernel.IN
         await peer.leave()
 
@@ -99,8 +100,8 @@ async def test_reset_while_it_does_not_read(link: Place, until: Until) -> None:
 
     async with link.serve(handler, max_queue=2, on_close=left.append) as server:
         peer = await Peer.open(server.address)
-        await peer.send(text("x") * 100)
-        await until(lambda: any(ws.session.paused for ws in server.connections))
+        await peer.send(text("x" * 120) * 500)
+        await until(lambda: any(ws.session.parked for ws in server.connections))
         peer.reset()
         await until(lambda: left)
         assert left[0].close_code == 1006
@@ -143,9 +144,11 @@ async def test_a_send_that_fails_ends_it_outside_the_senders_stack(
             waiter.register(ours, 0)
             assert waiter.poll(20_000)
             ours.detach()
-        for _ in range(3):
-            ws.send(bytes(2000))  # over max_backlog: tries to send at once
-            assert not left
+        ws.send(bytes(2000))
+        with pytest.raises(ConnectionClosedError):
+            ws.send(bytes(2000))  # the first is over max_backlog: it is tried at once
+        assert ws.close_code == 1006
+        assert not left
         await until(lambda: left)
         assert left == [ws]
 
@@ -235,7 +238,7 @@ async def test_what_a_session_does_after_it_was_handed_over_does_no_harm(until: 
         await peer.send(b"GET / HTTP/1.1\r\n\r\n")
         await until(lambda: giver.sessions)
         [session] = giver.sessions
-        session.pause()
+        session.pause(0)
         session.resume()
         session.refuse(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         session.hang_up()

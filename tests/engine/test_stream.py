@@ -394,7 +394,7 @@ async def test_it_hangs_up_when_the_transport_has_taken_all() -> None:
 async def test_a_transport_that_is_closing_is_not_touched() -> None:
     meeting = Meeting()
     meeting.transport.closing = True
-    meeting.stream.pause()
+    meeting.stream.pause(0)
     meeting.stream.resume()
     meeting.stream.fail(1011)
     meeting.stream.flush()
@@ -470,7 +470,7 @@ async def test_handing_over_keeps_every_octet_in_order(later: bool, until: Until
         await protocol.lost
         assert protocol.got == head + body
     for session in giver.sessions:
-        session.pause()
+        session.pause(0)
         session.resume()
         session.abort()
     server.close()

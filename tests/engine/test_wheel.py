@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longlink.engine.wheel import TICK_S, Wheel
+from longlink.engine.wheel import GRACE_S, STALL_S, TICK_S, Wheel
 
 
 class Handle:
@@ -33,6 +33,11 @@ class Loop:
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Handle:
         self.handles.append(Handle(when, callback))
+        return self.handles[-1]
+
+    def call_soon(self, callback: Callable[[], None]) -> Handle:
+        """Between timers and what they put off, a loop looks at its sockets."""
+        self.handles.append(Handle(self.now, callback))
         return self.handles[-1]
 
     def armed(self) -> list[Handle]:
@@ -210,11 +215,87 @@ def test_one_that_raises_is_aborted_and_the_others_are_asked(
     assert later.asked
 
 
+def test_nobody_is_asked_before_the_loop_has_seen_its_sockets(loop: Loop, wheel: Wheel) -> None:
+    """On uvloop timers come first in a turn, then what was put off, then the sockets."""
+    item = Item()
+    wheel.schedule(item, 1001.0)
+    loop.now = 1001.1
+    for _ in range(2):
+        (handle,) = loop.armed()
+        loop.handles.clear()
+        handle.callback()
+        assert item.asked == []
+    (handle,) = loop.armed()
+    handle.callback()
+    assert item.asked == [1001.1]
+
+
+def blocked(caplog: pytest.LogCaptureFixture) -> list[str]:
+    records = [record for record in caplog.records if record.name == "longlink.engine"]
+    assert all(record.levelno == logging.WARNING for record in records)
+    return [record.getMessage() for record in records]
+
+
+def test_after_a_stall_everybody_has_a_moment_more(
+    loop: Loop, wheel: Wheel, caplog: pytest.LogCaptureFixture
+) -> None:
+    early, late = Item(), Item()
+    wheel.schedule(early, 1001.0)
+    wheel.schedule(late, 1020.0)
+    loop.turn_to(1031.0)
+    assert (early.asked, late.asked, wheel.resumed) == ([], [], 1031.0)
+    assert blocked(caplog) == ["event loop blocked for 29.9 s"]
+    back = 1031.0 + GRACE_S + 2 * TICK_S
+    loop.turn_to(back)
+    assert early.asked == late.asked == [back]
+    assert len(blocked(caplog)) == 1
+    assert loop.armed() == []
+
+
+def test_what_is_scheduled_after_a_stall_does_not_wait_for_the_moment(
+    loop: Loop, wheel: Wheel
+) -> None:
+    old, new = Item(), Item()
+    wheel.schedule(old, 1001.0)
+    loop.turn_to(1031.0)
+    wheel.schedule(new, 1031.3)
+    loop.turn_to(1031.4)
+    assert new.asked == old.asked == [1031.4]
+
+
+def test_one_stall_after_the_other_does_not_put_deadlines_off_for_ever(
+    loop: Loop, wheel: Wheel, caplog: pytest.LogCaptureFixture
+) -> None:
+    item = Item()
+    wheel.schedule(item, 1001.0)
+    loop.turn_to(1031.0)
+    loop.turn_to(1061.0)
+    assert item.asked == [1061.0]
+    assert wheel.resumed == 1061.0
+    assert len(blocked(caplog)) == 2
+    wheel.schedule(item, 1062.0)
+    loop.turn_to(1091.0)
+    assert len(item.asked) == 1
+    loop.turn_to(1093.0)
+    assert len(item.asked) == 2
+
+
+def test_a_timer_that_is_a_little_late_is_no_stall(
+    loop: Loop, wheel: Wheel, caplog: pytest.LogCaptureFixture
+) -> None:
+    item = Item()
+    wheel.schedule(item, 1001.0)
+    loop.turn_to(1001.1 + STALL_S - 0.01)
+    assert len(item.asked) == 1
+    assert blocked(caplog) == []
+
+
 def test_late_after_a_long_stall_all_are_asked_once(loop: Loop, wheel: Wheel) -> None:
     items = [Item() for _ in range(50)]
     for n, item in enumerate(items):
         wheel.schedule(item, 1001 + n)
     loop.turn_to(5000)
+    loop.turn_to(5001.2)
     assert all(len(item.asked) == 1 for item in items)
     assert not loop.armed()
     assert not wheel.ticks
@@ -242,6 +323,6 @@ def test_nothing_is_kept_of_those_that_left(loop: Loop, wheel: Wheel) -> None:
         item = Item()
         wheel.schedule(item, 1001 + n / 100)
         wheel.cancel(item)
-    loop.turn_to(1020)
+    loop.turn_to(1001.5)
     assert not wheel.ticks
     assert not loop.armed()

@@ -19,6 +19,7 @@ cdef class Intake(Endpoint):
     cdef bint gathering
     cdef bint eof
     cdef readonly bint paused
+    cdef Py_ssize_t ahead
     cdef readonly bint parked
     cdef readonly bint hanging_up
     cdef readonly double last_received
@@ -28,11 +29,13 @@ cdef class Intake(Endpoint):
     cdef _process(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     @cython.locals(position=Py_ssize_t)
     cdef _share(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
+    @cython.locals(position=Py_ssize_t)
+    cdef Py_ssize_t _look_ahead(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop) except -2
     cdef _keep(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)
     cpdef bytes _unread(self)
     @cython.locals(now=double)
     cdef _read_on(self)
-    cpdef pause(self)
+    cpdef pause(self, Py_ssize_t ahead)
     cpdef resume(self)
     @cython.locals(head=bytearray, known=Py_ssize_t, end=Py_ssize_t)
     cdef _gather(self, Buffer buffer, Py_ssize_t start, Py_ssize_t stop)

@@ -4,6 +4,10 @@ Theory of operation. The carrier brings octets to `arrived`. Before the opening 
 over they collect in `head` as they came; nothing is parsed and no buffer is set up. Octets
 that cannot be processed yet (the share of this turn is used up, or the receiver does not
 read) wait in `backlog`, and reading stops until they are used up.
+
+A receiver that is behind says how many octets more may be processed all the same (`ahead`):
+a Ping or Close that stands a little behind the last message it wants is answered. That is
+bounded, and so is what it gets too much; what stands further behind waits, as in TCP it must.
 """
 
 from __future__ import annotations
@@ -11,8 +15,9 @@ from __future__ import annotations
 from ..errors import InvalidHandshake
 from ..limits import Limits
 from ..native.kernel import Buffer, masking_key
-from ..wire.endpoint import Endpoint, Phase
+from ..wire.endpoint import Endpoint
 from ..wire.header import head_end
+from ..wire.phase import Phase
 from ..wire.reader import HEADROOM
 from .agenda import Agenda
 
@@ -26,6 +31,7 @@ class Intake(Endpoint):
 
     __slots__ = (
         "agenda",
+        "ahead",
         "backlog",
         "backlog_from",
         "backlog_to",
@@ -49,6 +55,8 @@ class Intake(Endpoint):
             limits.max_control_rate,
             limits.max_control_burst,
         )
+        if limits.max_fragment_size is not None:
+            self.max_fragment = limits.max_fragment_size
         self.limits = limits
         self.agenda = agenda
         self.now = agenda.clock()
@@ -59,6 +67,7 @@ class Intake(Endpoint):
         self.backlog_to = 0
         self.eof = False  # TCP's end was seen behind the backlog
         self.paused = False  # the receiver does not want more messages
+        self.ahead = 0  # octets that may be processed though it is paused
         self.parked = False  # the carrier was told not to read
         self.hanging_up = False  # no output will be added and no input believed
         self.last_received = 0.0
@@ -71,7 +80,7 @@ class Intake(Endpoint):
         self.last_received = self.now
         if self.hanging_up:
             return
-        if self.paused or self.backlog is not None:
+        if self.backlog is not None or (self.paused and not self.ahead):
             self._keep(buffer, start, stop)
         else:
             self._process(buffer, start, stop)
@@ -79,7 +88,7 @@ class Intake(Endpoint):
     def proceed(self) -> None:
         """Process this turn's share of the octets in hand."""
         backlog = self.backlog
-        if backlog is None or self.paused:
+        if backlog is None or (self.paused and not self.ahead):
             return
         self.backlog = None
         self._process(backlog, self.backlog_from, self.backlog_to)
@@ -94,11 +103,22 @@ class Intake(Endpoint):
 
     def _share(self, buffer: Buffer, start: int, stop: int) -> None:
         self.budget = FRAMES_PER_TURN
-        position = self.feed(buffer, start, stop)
+        position = start
+        if not self.paused:
+            position = self.feed(buffer, start, stop)
+        if self.paused and self.ahead:  # it may have been paused just now
+            position = self._look_ahead(buffer, position, stop)
         if position < stop:
             self._keep(buffer, position, stop)
-            if not self.paused:
+            if not self.paused or self.ahead:
                 self.agenda.add_again(self)
+
+    def _look_ahead(self, buffer: Buffer, start: int, stop: int) -> int:
+        """As `feed`, within what the receiver still allows."""
+        self.budget = FRAMES_PER_TURN
+        position = self.feed(buffer, start, min(stop, start + self.ahead))
+        self.ahead = max(0, self.ahead - (position - start))  # a hook may have changed it
+        return position
 
     def _keep(self, buffer: Buffer, start: int, stop: int) -> None:
         """Hold on to octets for later, and read no more until they are used up."""
@@ -108,9 +128,8 @@ class Intake(Endpoint):
             start, stop = HEADROOM, HEADROOM + len(octets)
             buffer.put(start, octets)
         self.backlog, self.backlog_from, self.backlog_to = buffer, start, stop
-        if not self.parked:
-            self.parked = True
-            self.park()
+        self.parked = True
+        self.park()
 
     def _unread(self) -> bytes:
         """A copy of the octets in hand."""
@@ -119,7 +138,7 @@ class Intake(Endpoint):
         return self.backlog.copy(self.backlog_from, self.backlog_to)
 
     def _read_on(self) -> None:
-        if self.parked and self.backlog is None and not self.paused:
+        if self.parked and self.backlog is None and (not self.paused or self.ahead > 0):
             self.parked = False
             # Being deaf was our choice: it is no silence of theirs, and their control frames of
             # that time are no flood.
@@ -133,11 +152,12 @@ class Intake(Endpoint):
 
     # Flow control.
 
-    def pause(self) -> None:
-        """Deliver no message until `resume`; at most the one in hand was too many."""
+    def pause(self, ahead: int) -> None:
+        """Deliver no message until `resume`, but for those in the next `ahead` octets."""
         self.paused = True
+        self.ahead = ahead
         self.budget = 0
-        if not self.parked:
+        if not ahead and not self.parked:
             self.parked = True
             self.park()
 
@@ -145,6 +165,7 @@ class Intake(Endpoint):
         """Deliver messages again, from the next turn on."""
         if self.paused:
             self.paused = False
+            self.ahead = 0
             if self.backlog is not None:
                 self.agenda.add_again(self)
             else:
@@ -203,7 +224,7 @@ class Intake(Endpoint):
     # What the carrier does.
 
     def park(self) -> None:
-        """Read no more."""
+        """Read no more. Called again when more came nevertheless."""
 
     def unpark(self) -> None:
         """Read again."""

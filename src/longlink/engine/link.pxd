@@ -14,7 +14,6 @@ cdef int _AGAIN
 cdef class Link(Session):
     cdef readonly int fd
     cdef readonly Poll poll
-    cdef bint broken
     cdef bint hidden
     cdef readonly unsigned int watched
 

@@ -37,7 +37,7 @@ class Link(Session):
         client, receiver, limits, agenda: see `Session`.
     """
 
-    __slots__ = ("broken", "fd", "hidden", "poll", "watched")
+    __slots__ = ("fd", "hidden", "poll", "watched")
 
     def __init__(
         self,
@@ -50,7 +50,6 @@ class Link(Session):
     ) -> None:
         self.fd = -1  # until it is whole: a link that failed to be born closes nothing
         self.poll = poll
-        self.broken = False  # a send failed; the end is dealt with outside the caller's stack
         self.hidden = False  # off the poll, though not closed
         self.watched = _IN
         Session.__init__(self, client, receiver, limits, agenda)
@@ -62,7 +61,7 @@ class Link(Session):
     def __del__(self) -> None:
         """Its event loop was closed under it: nobody else knows the descriptor."""
         if self.fd >= 0:
-            kernel.close(self.fd)
+            self.poll.drop(self.fd)
             self.fd = -1
 
     def on_ready(self, events: int) -> None:
@@ -81,13 +80,15 @@ class Link(Session):
 
     def _gone(self, events: int) -> None:
         """The peer is gone. While we are not reading, what it sent before still lies in the
-        kernel (Unix sockets): reading goes on where it stopped. A hang-up is reported again
-        and again whatever is watched, so the descriptor leaves the poll until then."""
-        if events & _ERR or not self.parked or self.hanging_up:
+        kernel: reading goes on where it stopped. A hang-up is reported again and again
+        whatever is watched, so the descriptor leaves the poll until then."""
+        if not self.parked or self.hanging_up:
             self.abort()
-        else:
-            self.poll.remove(self.fd, self)
-            self.hidden = True
+            return
+        self.poll.remove(self.fd, self)
+        self.hidden = True
+        if events & _ERR:
+            self.break_off()
 
     def _receive(self) -> None:
         if self.fd < 0:
@@ -96,9 +97,11 @@ class Link(Session):
         count = recv(self.fd, buffer, _HEADROOM)
         if count > 0:
             self.arrived(buffer, _HEADROOM, _HEADROOM + count)
+            if self.broken:
+                self.agenda.add_again(self)
         elif count == 0 and self.outbox is not None and not self.broken:
             self._half_closed()
-        elif count != _AGAIN:
+        elif count != _AGAIN or self.broken:
             self.abort()
 
     def _half_closed(self) -> None:
@@ -127,22 +130,22 @@ class Link(Session):
     # The carrier's part, see `Session`.
 
     def proceed(self) -> None:
-        if self.broken:
-            self.abort()
-        else:
-            Session.proceed(self)
+        Session.proceed(self)
+        if self.broken and not self.parked:
+            self._receive()  # to the end: it is all that will come
 
     def flush(self) -> None:
         outbox = self.outbox
         if outbox is None:
             return
         before = outbox.size
-        status = 0 if self.broken else outbox.flush(self.fd)
-        if self.broken or status < 0:
+        if self.broken:
             outbox.clear()
-            if not self.broken:
-                self.broken = True
-                self.agenda.add_again(self)
+            return
+        status = outbox.flush(self.fd)
+        if status < 0:
+            self.break_off()
+            self.agenda.add_again(self)  # the end is dealt with outside the caller's stack
             return
         self._watch((self.watched | _OUT) if status else (self.watched & ~_OUT))
         self.progressed(before)

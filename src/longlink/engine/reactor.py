@@ -100,7 +100,9 @@ class Listener:
 
     __slots__ = ("make", "reactor", "sock", "tick", "warned")
 
-    def __init__(self, reactor: Reactor, sock: socket.socket, make: Callable[[int], Link]) -> None:
+    def __init__(
+        self, reactor: Reactor, sock: socket.socket, make: Callable[[int], object]
+    ) -> None:
         self.reactor = reactor
         self.sock = sock
         self.make = make

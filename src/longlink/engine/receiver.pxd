@@ -6,6 +6,7 @@ cdef class Receiver(Source):
     cpdef on_body(self, session, bytes data)
     cpdef on_overdue(self, session)
     cpdef on_message(self, message)
+    cpdef on_part(self)
     cpdef on_pong(self, bytes payload)
     cpdef on_congested(self)
     cpdef on_drained(self)

@@ -26,6 +26,9 @@ class Receiver(Source):
     def on_message(self, message: str | bytes) -> None:
         """A message has arrived on an open connection."""
 
+    def on_part(self) -> None:
+        """More has come of a message whose end has not: `session.take` gives it."""
+
     def on_pong(self, payload: bytes) -> None:
         """A Pong has arrived."""
 

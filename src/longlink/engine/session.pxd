@@ -14,12 +14,16 @@ cdef int _CLOSE_DONE
 cdef class Session(Intake):
     cdef readonly Receiver receiver
     cdef readonly Py_ssize_t write_limit
+    cdef Py_ssize_t write_low
     cdef readonly Py_ssize_t max_backlog
+    cdef readonly bint broken
+    cdef object flaw
     cdef bint leaving
     cdef public Py_ssize_t tick
     cdef double since
     cdef double ping_due
     cdef double ping_sent
+    cdef double ping_lost
     cdef bytes ping_payload
     cdef public double latency
     cdef double stalled_since
@@ -29,6 +33,7 @@ cdef class Session(Intake):
     cpdef send_head(self, bytes head)
     cpdef welcome(self, Receiver receiver)
     cpdef refuse(self, bytes answer)
+    cpdef bint sendable(self)
     cpdef bint admit(self) except -1
     cpdef overflowed(self, Py_ssize_t waiting)
     cpdef bint congested(self) except -1
@@ -37,13 +42,16 @@ cdef class Session(Intake):
     cpdef hang_up(self)
     cdef _hung_up(self)
     cdef _leave(self)
+    cdef _count_down(self)
+    cpdef send_close(self, code=*, reason=*)
+    cpdef break_off(self)
     cpdef ended(self)
     cdef _plan(self, double start, seconds)
     @cython.locals(due=double, stalled=double)
     cpdef double on_deadline(self, double now) except? -1
     @cython.locals(due=double, opening=bint)
     cdef double _handshake_due(self, double now) except? -1
-    @cython.locals(heard=double, patience=double)
+    @cython.locals(heard=double, patience=double, most=double)
     cdef double _keep_alive(self, double now) except? -1
 
     cpdef flush(self)

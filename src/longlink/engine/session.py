@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..errors import ProtocolError, violation
 from ..limits import Limits
 from ..native.kernel import Outbox, masking_key
-from ..wire.endpoint import Phase
+from ..wire.endpoint import Endpoint
 from ..wire.frame import CloseCode
+from ..wire.phase import Phase
 from ..wire.reader import UNLIMITED
 from .agenda import Agenda
 from .intake import Intake
@@ -40,10 +42,13 @@ class Session(Intake):
     """
 
     __slots__ = (
+        "broken",
+        "flaw",
         "latency",
         "leaving",
         "max_backlog",
         "ping_due",
+        "ping_lost",
         "ping_payload",
         "ping_sent",
         "receiver",
@@ -51,17 +56,22 @@ class Session(Intake):
         "stalled_since",
         "tick",
         "write_limit",
+        "write_low",
     )
 
     def __init__(self, client: bool, receiver: Receiver, limits: Limits, agenda: Agenda) -> None:
         Intake.__init__(self, client, limits, agenda)
         self.receiver = receiver
         self.write_limit = limits.write_limit
+        self.write_low = limits.low_water
         self.max_backlog = UNLIMITED if limits.max_backlog is None else limits.max_backlog
+        self.broken = False  # nothing we send arrives; what came before may still be read
+        self.flaw: tuple[int, str, ProtocolError] | None = None  # they broke a rule just now
         self.leaving = False  # the closing handshake has begun, or what stands in for it
         self.tick = 0
         self.since = self.now  # when the opening or the closing handshake began
         self.ping_due = 0.0
+        self.ping_lost = 0.0  # what the wheel had lost then
         self.ping_sent = 0.0  # when the last keepalive ping went out
         self.ping_payload: bytes | None = None  # of the keepalive ping not answered yet
         self.latency = 0.0
@@ -111,11 +121,19 @@ class Session(Intake):
 
     # Output.
 
+    def sendable(self) -> bool:
+        """Whether what is sent may arrive."""
+        return self.phase == _OPEN and not self.broken
+
     def admit(self) -> bool:
         """Whether one more message may be queued: a slow reader costs its own connection."""
+        if self.broken:
+            return False
         if self.outbox is None or self.outbox.size <= self.max_backlog:
             return True
         self.flush()
+        if self.broken:
+            return False
         if self.outbox is None or self.outbox.size <= self.max_backlog:
             return True
         if self.phase == _OPEN:
@@ -167,13 +185,16 @@ class Session(Intake):
         if outbox.size > self.write_limit:
             if self.phase == _OPEN:
                 self.receiver.on_congested()
-        elif outbox.size <= self.write_limit >> 2:
+        elif outbox.size <= self.write_low:
             self.receiver.on_drained()
 
     # Frames in.
 
     def on_message(self, message: str | bytes) -> None:
         self.receiver.on_message(message)
+
+    def on_part(self) -> None:
+        self.receiver.on_part()
 
     def on_pong(self, payload: bytes) -> None:
         if self.ping_payload is not None and payload == self.ping_payload:
@@ -182,6 +203,20 @@ class Session(Intake):
         self.receiver.on_pong(payload)
 
     # The end.
+
+    def on_violation(self, code: int, section: str, reason: str) -> None:
+        # What came before the broken rule was in order, and often in the same segment: the task
+        # that was just woken for it has its turn, and may answer, before nothing can be sent.
+        why = f"{reason} (RFC 6455 {section})"
+        self.flaw = (code, why, violation(code, section, reason))
+        self.agenda.loop.call_soon(_fail, self, *self.flaw)
+
+    def send_close(self, code: int = 1000, reason: str = "") -> None:
+        if self.flaw is not None and self.phase == _OPEN:
+            code, reason, cause = self.flaw  # whoever closes in between does not know yet
+            self.fail(code, reason, cause)
+        else:
+            Endpoint.send_close(self, code, reason)
 
     def on_phase(self, phase: int) -> None:
         if phase == _OPEN:
@@ -207,12 +242,15 @@ class Session(Intake):
             self.hanging_up = True
             self.backlog = None
             self.paused = False
+            self.ahead = 0
             self._read_on()
             if self.outbox is None:
                 self._hung_up()
 
     def _hung_up(self) -> None:
         """Everything is sent: only half close TCP, until they close, too."""
+        if self.receiver is _NOBODY:
+            return  # their end lay in hand, and it was the last thing to read
         self.agenda.strays.add(self)
         self._read_on()
         self.shut()
@@ -222,8 +260,23 @@ class Session(Intake):
         """From now on `close_timeout` counts, once, whatever the rest of the way looks like."""
         if not self.leaving:
             self.leaving = True
-            self.since = self.agenda.clock()
-            self._plan(self.since, self.limits.close_timeout)
+            self._count_down()
+
+    def _count_down(self) -> None:
+        """It may take `close_timeout` from now on."""
+        self.since = self.agenda.clock()
+        self._plan(self.since, self.limits.close_timeout)
+
+    def break_off(self) -> None:
+        """Nothing can be sent any more. What arrived before can be read for `close_timeout`, by
+        those who do; whoever wants to send learns it now."""
+        if not self.broken:
+            self.broken = True
+            self._count_down()
+        self.stalled_since = 0.0
+        if self.outbox is not None:
+            self.outbox.clear()
+        self.receiver.on_drained()
 
     def ended(self) -> None:
         """TCP is closed or broken: called by the carrier, which then lets go of it."""
@@ -254,7 +307,10 @@ class Session(Intake):
             if stalled <= now:
                 self.abort()
                 return 0.0
-        due = self._keep_alive(now) if self.phase == _OPEN else self._handshake_due(now)
+        if self.phase == _OPEN and not self.broken:
+            due = self._keep_alive(now)
+        else:
+            due = self._handshake_due(now)
         due = min(due, stalled)
         return 0.0 if due == _NEVER or self.receiver is _NOBODY else due
 
@@ -277,12 +333,17 @@ class Session(Intake):
     def _keep_alive(self, now: float) -> float:
         """Ping when it is time; fail a peer from which nothing has come since. Any octet is
         a sign of life, so one large slow frame does not count as silence; nor does a time
-        in which we didn't read."""
+        in which we didn't read, or our own loop was blocked."""
         limits = self.limits
         if limits.ping_interval is None:
             return _NEVER
         patience = _NEVER if limits.ping_timeout is None else limits.ping_timeout
-        heard = now if self.parked else max(self.ping_sent, self.last_received)
+        wheel = self.agenda.wheel
+        heard = max(self.ping_sent, self.last_received)
+        most = heard + patience + wheel.lost - self.ping_lost  # however often the loop is blocked
+        heard = max(heard, min(wheel.resumed, most))
+        if self.parked:
+            heard = now
         if self.ping_payload is not None and heard + patience <= now:
             self.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
             return _NEVER
@@ -291,6 +352,7 @@ class Session(Intake):
             if self.ping_payload is None or limits.ping_timeout is None:
                 self.ping_payload = masking_key().to_bytes(4, "big")
                 self.ping_sent = heard = now
+                self.ping_lost = self.agenda.wheel.lost
                 self.send_ping(self.ping_payload)
         if self.ping_payload is None:
             return self.ping_due
@@ -315,6 +377,10 @@ class Session(Intake):
     def address(self, peer: bool) -> Any:
         """The socket's own address or the peer's, as the socket module shapes it."""
         return None
+
+
+def _fail(session: Session, code: int, reason: str, cause: ProtocolError) -> None:
+    session.fail(code, reason, cause)
 
 
 _NOBODY = Receiver()

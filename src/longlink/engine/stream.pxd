@@ -5,12 +5,17 @@ from longlink.engine.agenda cimport Agenda
 from longlink.engine.session cimport Session
 from longlink.native.kernel cimport Outbox
 
+cdef Py_ssize_t SECURE_AHEAD
+
 cdef class Stream(Session):
     cdef readonly object transport
+    cdef object tcp
     cdef bint full
     cdef Py_ssize_t waiting
     cdef readonly bint gone
     cdef bint over
+    cdef bint secure
+    cdef bint stopped
 
     @cython.locals(agenda=Agenda, nested=bint)
     cpdef received(self, Py_ssize_t count)

@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from ..limits import Limits
-from ..wire.endpoint import Phase
+from ..wire.phase import Phase
 from ..wire.reader import HEADROOM
 from .agenda import FAULTS, RECEIVE_BYTES, Agenda
 from .receiver import Receiver
@@ -23,11 +23,15 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
+# TLS goes on reading until this many octets wait: uvloop's throws away what it has decrypted
+# and not delivered when the peer closes while it is told to pause.
+SECURE_AHEAD = 256 * 1024
+
 
 class Stream(Session):
     """A session that reads from and writes to `transport`."""
 
-    __slots__ = ("full", "gone", "over", "transport", "waiting")
+    __slots__ = ("full", "gone", "over", "secure", "stopped", "tcp", "transport", "waiting")
 
     def __init__(
         self,
@@ -39,11 +43,14 @@ class Stream(Session):
     ) -> None:
         Session.__init__(self, client, receiver, limits, agenda)
         self.transport = transport
+        self.tcp = _under(transport)
         self.full = False  # the transport holds more than write_limit
         self.waiting = 0  # octets in the transport when it was last looked at
         self.gone = False  # the transport is closed
         self.over = False  # and so is everything that came before
-        transport.set_write_buffer_limits(high=limits.write_limit)
+        self.secure = transport.get_extra_info("sslcontext") is not None
+        self.stopped = False  # the transport was told not to read
+        transport.set_write_buffer_limits(limits.write_limit, limits.low_water)
         agenda.add_user()
 
     def received(self, count: int) -> None:
@@ -62,6 +69,8 @@ class Stream(Session):
 
     def writable(self, full: bool) -> None:
         """The transport holds more than its high-water mark, or less than its low one."""
+        if self.gone:
+            return  # uvloop says so even of a transport that was aborted
         self.full = full
         if full:
             self.stalled_since = self.agenda.clock()
@@ -92,6 +101,8 @@ class Stream(Session):
             self.gone = True
             if self.backlog is not None and not self.hanging_up:
                 self.eof = True
+                self.full = False
+                self.break_off()
             else:
                 self._release()
 
@@ -130,8 +141,8 @@ class Stream(Session):
         outbox = self.outbox
         if outbox is None or self.full:
             return
-        if self.gone:
-            outbox.clear()
+        if self.gone or self.transport.is_closing() or self.tcp.is_closing():
+            outbox.clear()  # asyncio warns of those who write on
             return
         before = outbox.size
         self.transport.write(outbox.take())
@@ -142,12 +153,18 @@ class Stream(Session):
         return Session.congested(self) or self.full
 
     def park(self) -> None:
-        if not self.gone and not self.transport.is_closing():
-            self.transport.pause_reading()
+        if self.stopped or self.gone or self.transport.is_closing():
+            return
+        if self.secure and self.backlog_to - self.backlog_from < SECURE_AHEAD:
+            return
+        self.stopped = True
+        self.transport.pause_reading()
 
     def unpark(self) -> None:
-        if not self.gone and not self.transport.is_closing():
-            self.transport.resume_reading()
+        if self.stopped:
+            self.stopped = False
+            if not self.gone and not self.transport.is_closing():
+                self.transport.resume_reading()
 
     def shut(self) -> None:
         transport = self.transport
@@ -169,18 +186,25 @@ class Stream(Session):
 
     def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
         octets = head + self._unread()
-        transport, parked = self.transport, self.parked
-        self.parked = False
+        transport, stopped = self.transport, self.stopped
         self.gone = True
         self._release()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        if parked:
+        if stopped:
             transport.resume_reading()
         protocol.data_received(octets)
 
     def address(self, peer: bool) -> Any:
         return self.transport.get_extra_info("peername" if peer else "sockname")
+
+
+def _under(transport: asyncio.Transport) -> asyncio.Transport:
+    """The transport whose end is known first: asyncio's TLS hides that TCP is broken until the
+    next turn, and does not say whom it sits on. Elsewhere, and if that changes, itself."""
+    protocol = getattr(transport, "_ssl_protocol", None)
+    under: asyncio.Transport | None = getattr(protocol, "_transport", None)
+    return transport if under is None else under
 
 
 class Carrier(asyncio.BufferedProtocol):

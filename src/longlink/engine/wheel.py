@@ -5,6 +5,12 @@ waits for the next one, and nearly all of them are moved before they are due. So
 one set of connections for each tick of the clock, one loop timer for the earliest tick,
 and moving a deadline later costs nothing: the connection is asked when the old tick comes
 and answers with the new time.
+
+Nobody is asked before the loop has looked at its sockets: whatever came in before the deadline
+shall be known when it is judged, and uvloop calls timers first. If our own loop was blocked
+(the timer came STALL_S late), that is said once in the log, and all that is due gets GRACE_S
+more, so that what piled up in the kernel is read first; `resumed` tells keepalives from when
+on silence is the peer's. Stalls are only seen where a deadline is near: no others matter.
 """
 
 from __future__ import annotations
@@ -14,6 +20,9 @@ import logging
 from typing import Protocol
 
 TICK_S = 0.1
+STALL_S = 1.0  # later than this is no jitter: the loop was blocked
+GRACE_S = 1.0
+QUIET_S = 10.0  # between two lines in the log about that
 NEVER_S = 1e9  # a deadline later than this is none: no loop's clock gets there
 
 logger = logging.getLogger("longlink.engine")
@@ -37,14 +46,19 @@ class Wheel:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.ticks: dict[int, set[Timed]] = {}
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.Handle | None = None
         self.armed_tick = 0
+        self.due = 0.0  # when the timer should come
+        self.lost = 0.0  # seconds in which it was blocked, in all
+        self.resumed = 0.0  # when the loop came back from the last stall
+        self.told = -QUIET_S  # when that was last said
+        self.graced = False  # what is due was given GRACE_S
 
     def schedule(self, item: Timed, deadline: float) -> None:
         """See that `item.on_deadline` is called at `deadline` (seconds of the loop's clock)."""
         if deadline >= NEVER_S:
             return
-        tick = int(deadline / TICK_S) + 1
+        tick = _tick_of(deadline)
         if item.tick:
             if item.tick <= tick:
                 return  # it is asked earlier, and will say then how much later it wants
@@ -83,8 +97,28 @@ class Wheel:
             self.timer = None
 
     def _on_timer(self) -> None:
+        self.timer = self.loop.call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        """uvloop comes here in the turn of the timer, and sees its sockets only after that."""
+        self.timer = self.loop.call_soon(self._on_sockets_seen)
+
+    def _on_sockets_seen(self) -> None:
         self.timer = None
-        self.expire(self.loop.time())
+        now = self.loop.time()
+        late = now - self.due
+        if late >= STALL_S:
+            self.resumed = now
+            self.lost += late
+            if now - self.told >= QUIET_S:
+                self.told = now
+                logger.warning("event loop blocked for %.1f s", late)
+            if not self.graced:  # not twice in a row: a loop that is always late has deadlines too
+                self.graced = True
+                self._arm(_tick_of(now + GRACE_S))
+                return
+        self.graced = False
+        self.expire(now)
 
     def _rearm(self) -> None:
         for tick in [tick for tick, members in self.ticks.items() if not members]:
@@ -96,7 +130,13 @@ class Wheel:
     def _arm(self, tick: int) -> None:
         self.stop()
         self.armed_tick = tick
-        self.timer = self.loop.call_at(tick * TICK_S, self._on_timer)
+        self.due = max(tick * TICK_S, self.loop.time())
+        self.timer = self.loop.call_at(self.due, self._on_timer)
+
+
+def _tick_of(deadline: float) -> int:
+    """The first tick that is not before `deadline`."""
+    return int(deadline / TICK_S) + 1
 
 
 def _ask(item: Timed, now: float) -> float:
