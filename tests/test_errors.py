@@ -25,6 +25,9 @@ from longlink.errors import (
     InvalidMethod,
     InvalidOrigin,
     InvalidProtocol,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
     InvalidStatus,
     InvalidUpgrade,
     InvalidURI,
@@ -50,13 +53,7 @@ MINE, OTHER = Close(4001, "done"), Close(4002)
 TEXTS = [
     (RemoteProtocolError("reserved opcode 3", 1002, "5.2"), "reserved opcode 3"),
     (LocalProtocolError("close code 1006 may not be sent"), "close code 1006 may not be sent"),
-    (PayloadTooBig(None), "message is over the limit"),
-    (PayloadTooBig(None, 5), "message is over the limit of 5 octets"),
-    (PayloadTooBig(9, 5), "frame of 9 octets is over the limit of 5 octets"),
-    (
-        PayloadTooBig(9, 10, 5),
-        "frame of 9 octets after 5 octets of its message is over the limit of 10 octets",
-    ),
+    (PayloadTooBig("message over 5 octets"), "message over 5 octets"),
     (InvalidMessage("no request line"), "no request line"),
     (InvalidStatus(Response(404, "Not Found")), "server answered 404 'Not Found' instead of 101"),
     (InvalidMethod("POST"), "method is 'POST', expected GET"),
@@ -82,8 +79,27 @@ TEXTS = [
     (InvalidHost("Host", "evil"), "invalid header 'Host': 'evil'"),
     (InvalidOrigin("null"), "invalid header 'Origin': 'null'"),
     (InvalidOrigin(None, "a page"), "missing header 'Origin', expected a page"),
+    (
+        InvalidHeaderValue("Authorization", "Bearer hunter2\n", "one line"),
+        "invalid header 'Authorization': …, expected one line",
+    ),
+    (
+        InvalidHeaderFormat("X-Api-Key", "token", "hunter2", 0),
+        "invalid header 'X-Api-Key': token expected at 0, found …",
+    ),
+    (
+        InvalidHeaderFormat("X-Api-Key", "token", "", 0),
+        "invalid header 'X-Api-Key': token expected at 0, found the end",
+    ),
+    (InvalidHeader("Sec-WebSocket-Key", "short"), "invalid header 'Sec-WebSocket-Key': 'short'"),
     (NegotiationError("no common subprotocol"), "no common subprotocol"),
     (InvalidURI("http://h", "wrong scheme"), "invalid URI 'http://h': wrong scheme"),
+    (InvalidURI("ws://u:hunter2@h#", "fragment"), "invalid URI 'ws://…@h#': fragment"),
+    (InvalidURI("ws://u:hun/t@er2@h", "host"), "invalid URI 'ws://…@h': host"),
+    (InvalidURI("u:hunter2@h", "no scheme"), "invalid URI '…@h': no scheme"),
+    (InvalidProxy("ftp://u:hun://ter2@h", "scheme"), "invalid proxy 'ftp://…@h': scheme"),
+    (InvalidProxyMessage("no status line"), "no status line"),
+    (InvalidProxyStatus(Response(407, "Who")), "proxy answered 407 'Who' instead of 2xx"),
     (ConnectionClosed(None, None), "connection lost: no close frame in either direction"),
     (ConnectionClosed(None, NORMAL), "closed by us with 1000 (OK), never answered"),
     (
@@ -114,6 +130,11 @@ def test_copies_say_the_same(error: LonglinkError) -> None:
         assert str(twin) == str(error)
 
 
+@pytest.mark.parametrize("error", [row[0] for row in TEXTS], ids=lambda value: type(value).__name__)
+def test_neither_message_nor_repr_tells_a_password(error: LonglinkError) -> None:
+    assert "ter2" not in f"{error} {error!r}"
+
+
 def classes() -> list[type[LonglinkError]]:
     found = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
     return [
@@ -138,6 +159,7 @@ def test_every_leaf_has_a_row_in_the_table() -> None:
     ("kind", "parents"),
     [
         (RemoteProtocolError, (ProtocolError,)),
+        (PayloadTooBig, (RemoteProtocolError, ProtocolError)),
         (LocalProtocolError, (ProtocolError,)),
         (RequestLineTooLong, (SecurityError, InvalidHandshake)),
         (InvalidHeaderValue, (InvalidHeader, InvalidHandshake, ValueError)),
@@ -157,7 +179,18 @@ def test_protocol_error_knows_code_and_section() -> None:
     error = RemoteProtocolError("bad text", close_code=1007, section="8.1")
     assert (error.close_code, error.section) == (1007, "8.1")
     assert (ProtocolError().close_code, ProtocolError().section) == (1002, "")
-    assert (PayloadTooBig(1).close_code, PayloadTooBig(1).section) == (1009, "7.4.1")
+    big = errors.violation(1009, "7.4.1", "message over 5 octets")
+    assert (type(big), big.close_code, big.section) == (PayloadTooBig, 1009, "7.4.1")
+    assert type(errors.violation(1002, "5.2", "reserved opcode 3")) is RemoteProtocolError
+
+
+def test_the_end_of_a_connection_names_its_cause() -> None:
+    cause = RemoteProtocolError("reserved opcode 3", 1002, "5.2")
+    closed = connection_closed(None, Close(1002, "reserved opcode 3", cause))
+    assert closed.__cause__ is cause
+    assert Close(1002, "x", cause) == Close(1002, "x")
+    assert connection_closed(None, None).__cause__ is None
+    assert connection_closed(None, Close(1011)).__cause__ is None
 
 
 def test_invalid_handshake_shows_the_answer() -> None:

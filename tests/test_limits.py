@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from longlink import connect, serve
 from longlink.errors import LonglinkError, UnknownLimit
 from longlink.limits import Limits, describe
 
@@ -26,9 +27,12 @@ def test_defaults() -> None:
         "close_timeout": 10.0,
         "stall_timeout": 10.0,
         "max_size": 2**20,
+        "max_fragment_size": None,
         "max_fragments": 1024,
         "max_queue": 16,
+        "max_queue_low": None,
         "write_limit": 2**15,
+        "write_limit_low": None,
         "max_backlog": 2**20,
         "overflow": "close",
         "max_control_rate": 100,
@@ -73,6 +77,9 @@ def test_none_is_refused_elsewhere(name: str) -> None:
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), float("-inf")])
 def test_a_limit_is_greater_than_nothing(name: str, value: float) -> None:
+    if value == 0 and name.endswith("_low"):
+        assert getattr(Limits(**{name: 0}), name) == 0  # type: ignore[arg-type]
+        return
     with pytest.raises(ValueError, match=rf"^{name} must be "):
         Limits(**{name: value})  # type: ignore[arg-type]
 
@@ -136,6 +143,32 @@ def test_an_unknown_name_is_told_what_was_meant(name: str, hint: str) -> None:
     assert isinstance(caught.value, LonglinkError)
 
 
+@pytest.mark.parametrize(
+    ("function", "name", "hint"),
+    [
+        (serve, "origin", "did you mean 'origins'?"),
+        (serve, "process_reqest", "did you mean 'process_request'?"),
+        (serve, "compress", "did you mean 'compression'?"),
+        (serve, "max_msg_size", "did you mean 'max_size'?"),
+        (connect, "proxi", "did you mean 'proxy'?"),
+        (connect, "server_hostnam", "did you mean 'server_hostname'?"),
+        (connect, "additional_header", "did you mean 'additional_headers'?"),
+        (connect, "extra_headers", "there is 'max_headers', 'additional_headers'"),
+        (connect, "user_agent", "there is 'user_agent_header'"),
+        (connect, "max_message_size", "there is 'max_size', 'max_fragment_size'"),
+        (connect, "timeout", "there is 'open_timeout', 'ping_timeout', 'close_timeout', "),
+    ],
+)
+def test_every_keyword_of_a_function_may_be_what_was_meant(
+    function: Any, name: str, hint: str
+) -> None:
+    first = {serve: print, connect: "ws://localhost/"}[function]
+    with pytest.raises(
+        UnknownLimit, match=f"^unknown keyword or limit '{name}'; {re.escape(hint)}"
+    ):
+        function(first, **{name: 1})
+
+
 def test_those_of_a_head() -> None:
     limits = Limits(max_head=3, max_line=2, max_headers=1)
     assert limits.of_head() == {"max_head": 3, "max_line": 2, "max_headers": 1}
@@ -157,3 +190,67 @@ def test_a_limit_fits_into_a_register(name: str, value: int) -> None:
     assert getattr(Limits(**{name: 2**62}), name) == 2**62  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"^{name} must be greater than 0 and at most 2\*\*62"):
         Limits(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "means"),
+    [
+        ({"max_size": (100, 10)}, {"max_size": 100, "max_fragment_size": 10}),
+        ({"max_size": (None, 10)}, {"max_size": None, "max_fragment_size": 10}),
+        ({"max_size": (100, None)}, {"max_size": 100, "max_fragment_size": None}),
+        ({"max_size": (None, None)}, {"max_size": None, "max_fragment_size": None}),
+        ({"max_queue": (9, 3)}, {"max_queue": 9, "max_queue_low": 3}),
+        ({"max_queue": (9, 9)}, {"max_queue": 9, "max_queue_low": 9}),
+        ({"max_queue": (9, 0)}, {"max_queue": 9, "max_queue_low": 0}),
+        ({"max_queue": (9, None)}, {"max_queue": 9, "max_queue_low": None}),
+        ({"max_queue": (None, 3)}, {"max_queue": 12, "max_queue_low": 3}),
+        ({"max_queue": (None, None)}, {"max_queue": None, "max_queue_low": None}),
+        ({"write_limit": (900, 30)}, {"write_limit": 900, "write_limit_low": 30}),
+        ({"write_limit": (900, None)}, {"write_limit": 900, "write_limit_low": None}),
+    ],
+)
+def test_a_pair_says_two_limits(given: dict[str, Any], means: dict[str, Any]) -> None:
+    """As `websockets` takes them."""
+    assert Limits.of(given) == Limits(**given) == Limits(**means)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"max_queue": (3, 9)}, "max_queue must be a high mark and a low one below it, not (3, 9)"),
+        ({"write_limit": (1, 2)}, "write_limit must be a high mark and a low one below it"),
+        (
+            {"max_queue": (1, 2, 3)},
+            "max_queue must be a number or a pair of numbers, not (1, 2, 3)",
+        ),
+        ({"max_size": ()}, "max_size must be a number or a pair of numbers, not ()"),
+        ({"max_size": ("9", 1)}, "max_size must be a number, not '9'"),
+        ({"max_size": (9, 1.5)}, "max_fragment_size must be a whole number, not 1.5"),
+        ({"max_size": (9, 0)}, "max_fragment_size must be greater than 0"),
+        ({"max_queue": (9, -1)}, "max_queue_low must be greater than 0"),
+        ({"max_queue": ("9", 1)}, "max_queue must be a number, not '9'"),
+        ({"max_queue": (9, "1")}, "max_queue_low must be a number, not '1'"),
+        ({"write_limit": (None, None)}, "write_limit cannot be switched off"),
+        ({"max_fragments": (1, 2)}, "max_fragments must be a number, not (1, 2)"),
+    ],
+)
+def test_what_is_no_pair_is_told_so(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(complaint)}"):
+        Limits.of(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "low_queue", "low_water"),
+    [
+        ({}, 4, 2**13),
+        ({"max_queue": (9, 3), "write_limit": (90, 7)}, 3, 7),
+        ({"max_queue_low": 99, "write_limit_low": 2**20}, 16, 2**15),
+        ({"max_queue": None}, 0, 2**13),
+        ({"max_queue": (1, 0), "write_limit": (1, 0)}, 0, 0),
+    ],
+)
+def test_low_marks_are_a_quarter_or_what_was_said(
+    given: dict[str, Any], low_queue: int, low_water: int
+) -> None:
+    limits = Limits.of(given)
+    assert (limits.low_queue, limits.low_water) == (low_queue, low_water)

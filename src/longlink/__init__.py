@@ -1,8 +1,12 @@
 """longlink: real-time push for Python. See `serve`, `connect`, `broadcast`."""
 
+from .api.auth import basic_auth
 from .api.broadcast import broadcast
-from .api.client import connect
-from .api.connection import Connection
+from .api.client import connect, unix_connect
+from .api.connection import ClientConnection, Connection, ServerConnection
+from .api.message import Data
+from .api.reconnect import backoff, process_exception
+from .api.route import Router, route, unix_route
 from .api.server import Server, serve, unix_serve
 from .api.version import __version__
 from .errors import (
@@ -22,6 +26,9 @@ from .errors import (
     InvalidMethod,
     InvalidOrigin,
     InvalidProtocol,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
     InvalidStatus,
     InvalidUpgrade,
     InvalidURI,
@@ -30,23 +37,28 @@ from .errors import (
     NegotiationError,
     PayloadTooBig,
     ProtocolError,
+    ProxyError,
     RemoteProtocolError,
     RequestLineTooLong,
     SecurityError,
     StatusLineTooLong,
     TooManyHeaders,
     UnknownLimit,
+    WebSocketException,
 )
 from .limits import Limits
-from .wire.endpoint import State
+from .wire.deflate import Deflate
 from .wire.frame import CloseCode
+from .wire.handshake import Subprotocol
 from .wire.header import Headers, MultipleValuesError
 from .wire.origin import SAME_HOST
+from .wire.phase import State
 from .wire.request import Request
 from .wire.response import Response
 
 __all__ = [
     "SAME_HOST",
+    "ClientConnection",
     "Close",
     "CloseCode",
     "ConcurrencyError",
@@ -54,6 +66,8 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "Data",
+    "Deflate",
     "HeaderLineTooLong",
     "Headers",
     "InvalidHandshake",
@@ -66,6 +80,9 @@ __all__ = [
     "InvalidMethod",
     "InvalidOrigin",
     "InvalidProtocol",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "InvalidStatus",
     "InvalidURI",
     "InvalidUpgrade",
@@ -76,19 +93,30 @@ __all__ = [
     "NegotiationError",
     "PayloadTooBig",
     "ProtocolError",
+    "ProxyError",
     "RemoteProtocolError",
     "Request",
     "RequestLineTooLong",
     "Response",
+    "Router",
     "SecurityError",
     "Server",
+    "ServerConnection",
     "State",
     "StatusLineTooLong",
+    "Subprotocol",
     "TooManyHeaders",
     "UnknownLimit",
+    "WebSocketException",
     "__version__",
+    "backoff",
+    "basic_auth",
     "broadcast",
     "connect",
+    "process_exception",
+    "route",
     "serve",
+    "unix_connect",
+    "unix_route",
     "unix_serve",
 ]

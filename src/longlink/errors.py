@@ -3,8 +3,8 @@
 LonglinkError
 ├── ProtocolError               a rule of the protocol was broken; close_code, section
 │   ├── LocalProtocolError      by our caller: the connection stays usable
-│   └── RemoteProtocolError     by the peer: the connection is failed
-├── PayloadTooBig               a message over max_size
+│   └── RemoteProtocolError     by the peer: the cause of the ConnectionClosedError that follows
+│       └── PayloadTooBig       a message over max_size, or in too many pieces
 ├── InvalidHandshake            before OPEN; status, reason, headers, body where known
 │   ├── InvalidStatus           the answer was not 101
 │   ├── InvalidMessage          not HTTP/1.1 at all
@@ -15,8 +15,11 @@ LonglinkError
 │   ├── InvalidHeader           missing, repeated, malformed or not what it must be
 │   │   ├── InvalidHeaderName · InvalidHeaderFormat · InvalidHeaderValue
 │   │   └── InvalidUpgrade · InvalidHost · InvalidOrigin
-│   └── NegotiationError        subprotocol or extension that cannot be agreed on
+│   ├── NegotiationError        subprotocol or extension that cannot be agreed on
+│   └── ProxyError              the proxy did not let us through
+│       └── InvalidProxyMessage · InvalidProxyStatus
 ├── InvalidURI                  nothing was connected
+├── InvalidProxy                likewise, the address of the proxy
 ├── ConnectionClosed            after OPEN; rcvd, sent, rcvd_then_sent
 │   ├── ConnectionClosedOK      1000, 1001, no code, or an application code that we chose
 │   └── ConnectionClosedError   everything else
@@ -29,7 +32,8 @@ is one printable line however hostile the peer. Every exception can be copied an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 # RFC 6455 7.4.1 and the IANA registry of close codes.
@@ -55,8 +59,22 @@ CLOSE_CODES: Final[dict[int, str]] = {
 }
 
 _ABNORMAL: Final = 1006
+_TOO_BIG: Final = 1009
 _PEACEFUL: Final = frozenset({1000, 1001, 1005})
 _SHOWN: Final = 80
+
+# Headers that may say who somebody is. By name, for the value of a secret looks like any other;
+# those of the opening handshake itself are public.
+_SECRET: Final = re.compile(
+    "(?!sec-websocket-).*"
+    "(?:auth|cookie|token|secret|key|passw|credential|session|signature|jwt|bearer)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of a header of this name is nobody else's business."""
+    return _SECRET.match(name) is not None
 
 
 def shorten(value: object, limit: int = _SHOWN) -> str:
@@ -72,10 +90,12 @@ def shorten(value: object, limit: int = _SHOWN) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Code and reason of a Close frame, sent or received."""
+    """Code and reason of a Close frame, sent or received; of one sent because a rule was broken,
+    the `cause`."""
 
     code: int
     reason: str = ""
+    cause: ProtocolError | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         words = f"{self.code} ({_name(self.code)})"
@@ -95,6 +115,9 @@ def _name(code: int) -> str:
 
 class LonglinkError(Exception):
     """Root of everything that longlink raises on its own account."""
+
+
+WebSocketException = LonglinkError  # what programs written for `websockets` catch
 
 
 class ProtocolError(LonglinkError):
@@ -122,31 +145,17 @@ class RemoteProtocolError(ProtocolError):
     """The peer broke a rule; the connection is failed with `close_code`."""
 
 
-class PayloadTooBig(LonglinkError):
-    """A message is over the limit; `size` is None where it was not told in advance.
+class PayloadTooBig(RemoteProtocolError):
+    """A message is over the limit of octets or of fragments."""
 
-    Attributes:
-        size: octets of the frame that went over, as declared.
-        max_size: the limit, of the whole message.
-        current_size: octets already held from earlier fragments.
-    """
+    def __init__(self, message: str = "", close_code: int = 1009, section: str = "") -> None:
+        super().__init__(message, close_code, section)
 
-    close_code = 1009
-    section = "7.4.1"
 
-    def __init__(
-        self, size: int | None, max_size: int | None = None, current_size: int | None = None
-    ) -> None:
-        super().__init__(size, max_size, current_size)
-        self.size = size
-        self.max_size = max_size
-        self.current_size = current_size
-
-    def __str__(self) -> str:
-        what = "message" if self.size is None else f"frame of {self.size} octets"
-        after = f" after {self.current_size} octets of its message" if self.current_size else ""
-        limit = "" if self.max_size is None else f" of {self.max_size} octets"
-        return f"{what}{after} is over the limit{limit}"
+def violation(code: int, section: str, message: str) -> RemoteProtocolError:
+    """The exception for a rule that the peer broke, failing the connection with `code`."""
+    kind = PayloadTooBig if code == _TOO_BIG else RemoteProtocolError
+    return kind(message, code, section)
 
 
 class ResponseLike(Protocol):
@@ -265,8 +274,17 @@ class TooManyHeaders(_OverLimit):
     form = "more than the limit of {} headers"
 
 
-class InvalidHeader(InvalidHandshake):
+class _Discreet:
+    """Its `repr` tells what its message does: there may be a password among the arguments."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class InvalidHeader(_Discreet, InvalidHandshake):
     """A header is missing (value None), repeated, malformed or not what it must be.
+
+    The message leaves out the value of a header that may hold credentials.
 
     Attributes:
         name: of the header.
@@ -285,7 +303,7 @@ class InvalidHeader(InvalidHandshake):
         told = (
             f"missing header {name}"
             if self.value is None
-            else f"invalid header {name}: {shorten(self.value)}"
+            else f"invalid header {name}: {'…' if is_secret(self.name) else shorten(self.value)}"
         )
         return f"{told}, expected {self.expected}" if self.expected else told
 
@@ -317,6 +335,8 @@ class InvalidHeaderFormat(InvalidHeader):
     def __str__(self) -> str:
         near = self.header[self.pos :]
         found = shorten(near, 20) if near else "the end"
+        if near and is_secret(self.name):
+            found = "…"
         name = shorten(self.name)
         return f"invalid header {name}: {self.error} expected at {self.pos}, found {found}"
 
@@ -342,8 +362,28 @@ class NegotiationError(InvalidHandshake):
     """A subprotocol or an extension cannot be agreed on."""
 
 
-class InvalidURI(LonglinkError):
-    """A URI that no connection can be made to."""
+class ProxyError(InvalidHandshake):
+    """The proxy was reached, and did not let us through."""
+
+
+class InvalidProxyMessage(ProxyError):
+    """What the proxy answered is not an HTTP response to CONNECT."""
+
+
+class InvalidProxyStatus(ProxyError):
+    """The proxy answered CONNECT with another status than 2xx."""
+
+    def __init__(self, response: ResponseLike) -> None:
+        super().__init__(response)
+        self.response: ResponseLike = response
+
+    def __str__(self) -> str:
+        phrase = shorten(self.response.reason_phrase)
+        return f"proxy answered {self.response.status_code} {phrase} instead of 2xx"
+
+
+class InvalidURI(_Discreet, LonglinkError):
+    """A URI that no connection can be made to. The message leaves out user and password."""
 
     def __init__(self, uri: str, msg: str) -> None:
         super().__init__(uri, msg)
@@ -351,7 +391,28 @@ class InvalidURI(LonglinkError):
         self.msg = msg
 
     def __str__(self) -> str:
-        return f"invalid URI {shorten(self.uri)}: {self.msg}"
+        return f"invalid URI {shorten(_public(self.uri))}: {self.msg}"
+
+
+class InvalidProxy(_Discreet, LonglinkError):
+    """The address of a proxy that cannot be used. The message leaves out user and password."""
+
+    def __init__(self, proxy: str, msg: str) -> None:
+        super().__init__(proxy, msg)
+        self.proxy = proxy
+        self.msg = msg
+
+    def __str__(self) -> str:
+        return f"invalid proxy {shorten(_public(self.proxy))}: {self.msg}"
+
+
+def _public(address: str) -> str:
+    """An address without anything that may have been meant as user and password."""
+    scheme, slashes, rest = address.partition("://")
+    if not slashes:
+        scheme, rest = "", address
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}{slashes}…@{place}" if at else address
 
 
 class ConnectionClosed(LonglinkError):
@@ -415,7 +476,9 @@ def connection_closed(
             peaceful = _PEACEFUL | {sent.code}
         if rcvd.code in peaceful and sent.code in peaceful:
             return ConnectionClosedOK(rcvd, sent, rcvd_then_sent)
-    return ConnectionClosedError(rcvd, sent, rcvd_then_sent)
+    error = ConnectionClosedError(rcvd, sent, rcvd_then_sent)
+    error.__cause__ = None if sent is None else sent.cause
+    return error
 
 
 class ConcurrencyError(LonglinkError):

@@ -1,11 +1,14 @@
 """Every limit of a connection, once: its name, default, unit and what it does.
 
 `serve()` and `connect()` take these names as keywords, `longlink serve` turns them into
-flags and environment variables. Nothing else in the project repeats them.
+flags and environment variables. Nothing else in the project repeats them. Two limits of one
+thing may be given as one pair, as `websockets` takes them: see PAIRS.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -14,6 +17,16 @@ from .errors import UnknownLimit
 
 # The largest number that is safe to add to in C.
 _MOST = 2**62
+
+# max_queue=(16, 4) says both; each has a name of its own, too.
+PAIRS = {
+    "max_size": "max_fragment_size",
+    "max_queue": "max_queue_low",
+    "write_limit": "write_limit_low",
+}
+_LOW_MARKS = ("max_queue_low", "write_limit_low")
+
+_CLOSE = 0.8  # as alike as a slip of the finger leaves two names
 
 
 def _limit(default: Any, unit: str, text: str) -> Any:
@@ -40,14 +53,25 @@ class Limits:
     max_size: int | None = _limit(
         2**20, "bytes", "largest message accepted; a larger one fails with 1009"
     )
+    max_fragment_size: int | None = _limit(
+        None, "bytes", "largest frame of a message accepted; default: as large as the message"
+    )
     max_fragments: int | None = _limit(
         1024, "fragments", "most fragments in one message; more fail with 1009"
     )
     max_queue: int | None = _limit(
         16, "messages", "messages waiting for recv() before reading from the peer stops"
     )
+    max_queue_low: int | None = _limit(
+        None,
+        "messages",
+        "messages waiting at which reading goes on; default: a quarter of max_queue",
+    )
     write_limit: int = _limit(
         2**15, "bytes", "outgoing bytes waiting above which send() makes its awaiter wait"
+    )
+    write_limit_low: int | None = _limit(
+        None, "bytes", "outgoing bytes waiting at which send() goes on; default: a quarter"
     )
     max_backlog: int | None = _limit(
         2**20, "bytes", "outgoing bytes waiting for one slow reader before the overflow policy"
@@ -73,6 +97,11 @@ class Limits:
     )
 
     def __post_init__(self) -> None:
+        for name, second in PAIRS.items():
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                for part, number in zip((name, second), _pair(name, value), strict=True):
+                    object.__setattr__(self, part, number)
         for entry in fields(self):
             _judge(entry.name, getattr(self, entry.name), str(entry.type))
 
@@ -84,16 +113,70 @@ class Limits:
             "max_headers": self.max_headers,
         }
 
+    @property
+    def low_queue(self) -> int:
+        """Messages waiting at which reading goes on; 0 when there is no limit."""
+        return _low(self.max_queue or 0, self.max_queue_low)
+
+    @property
+    def low_water(self) -> int:
+        """Outgoing bytes waiting at which those who wait go on."""
+        return _low(self.write_limit, self.write_limit_low)
+
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Limits:
-        """The limits with `given` in place of defaults; an unknown name raises UnknownLimit."""
+    def of(cls, given: dict[str, Any], also: Sequence[str] = ()) -> Limits:
+        """The limits with `given` in place of defaults.
+
+        Args:
+            also: the other keywords of the function that was called, for the hint.
+
+        Raises UnknownLimit for a name that is none.
+        """
         known = [entry.name for entry in fields(cls)]
         for name in given:
             if name not in known:
-                close = get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-                raise UnknownLimit(f"unknown keyword or limit {name!r}; {hint}")
+                raise UnknownLimit(
+                    f"unknown keyword or limit {name!r}; {_hint(name, [*known, *also])}"
+                )
         return cls(**given)
+
+
+def keywords(function: Callable[..., Any]) -> list[str]:
+    """The names of the parameters that a function says it has."""
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """What may have been meant: a name that is close, or those with most of its words."""
+    if close := get_close_matches(name, known, 1, _CLOSE):
+        return f"did you mean {close[0]!r}?"
+    words = set(name.split("_"))
+    shared = {each: len(words.intersection(each.split("_"))) for each in known}
+    most = max(shared.values())
+    if not most:
+        return f"known: {', '.join(known)}"
+    return f"there is {', '.join(repr(each) for each in known if shared[each] == most)}"
+
+
+def _low(high: int, low: int | None) -> int:
+    return high >> 2 if low is None else min(low, high)
+
+
+def _pair(name: str, value: tuple[Any, ...]) -> tuple[Any, Any]:
+    """What a pair means, judged as far as its parts belong together. Raises ValueError."""
+    if len(value) != 2:
+        raise ValueError(f"{name} must be a number or a pair of numbers, not {value!r}")
+    first, second = value
+    if PAIRS[name] not in _LOW_MARKS or second is None:
+        return first, second
+    _judge(PAIRS[name], second, "int | None")
+    if first is None:
+        return (second * 4 or None), second
+    _judge(name, first, "int")
+    if second > first:
+        raise ValueError(f"{name} must be a high mark and a low one below it, not {value!r}")
+    return first, second
 
 
 def _judge(name: str, value: Any, kind: str) -> None:
@@ -108,6 +191,8 @@ def _judge(name: str, value: Any, kind: str) -> None:
         raise ValueError(f"{name} must be a number, not {value!r}")
     elif "int" in kind and not isinstance(value, int):
         raise ValueError(f"{name} must be a whole number, not {value!r}")
+    elif name in _LOW_MARKS and value == 0:
+        pass  # only what is empty goes on
     elif not 0 < value <= _MOST:  # NaN, too
         raise ValueError(f"{name} must be greater than 0 and at most 2**62, not {value!r}")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -31,8 +33,11 @@ from longlink import (
     UnknownLimit,
     connect,
     serve,
+    unix_connect,
 )
-from longlink.api import client
+from longlink.api import race
+from longlink.api.dialer import _begin, _secure
+from longlink.api.proxy import Hall
 from tests.api.raw import (
     FIN,
     KEY,
@@ -163,6 +168,10 @@ async def test_the_request_as_the_caller_wants_it() -> None:
         ({"on_message": idle}, TypeError),
         ({"on_message": 5}, TypeError),
         ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}, ValueError),
+        ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "uri": "wss://host/"}, ValueError),
+        ({"ssl_handshake_timeout": -1}, ValueError),
+        ({"ssl_shutdown_timeout": float("nan")}, ValueError),
+        ({"ssl_handshake_timeout": "5"}, TypeError),
     ],
 )
 def test_a_bad_argument_is_refused_before_anything_is_connected(
@@ -171,6 +180,33 @@ def test_a_bad_argument_is_refused_before_anything_is_connected(
     given = {"uri": "ws://host/", **given}
     with pytest.raises(kind):
         connect(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"uri": None}, "uri must be str, not NoneType"),
+        ({"uri": b"ws://host/"}, "uri must be str, not bytes"),
+        ({"additional_headers": "A: b"}, "additional_headers must be a mapping or pairs, not str"),
+        ({"reconnect_delays": [1, 2]}, "reconnect_delays must be a function, not list"),
+        ({"process_exception": 3}, "process_exception must be a function, not int"),
+        ({"logger": "x"}, "logger must be a logger, not str"),
+        ({"create_connection": 3}, "create_connection must be a subclass of Connection, not int"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(given: dict[str, Any], problem: str) -> None:
+    given = {"uri": "ws://host/", **given}
+    with pytest.raises(TypeError, match=f"^{problem}$"):
+        connect(**given)
+
+
+def test_unix_connect_needs_to_know_where() -> None:
+    with pytest.raises(TypeError, match=r"unix_connect\(\) needs a path, or sock"):
+        unix_connect()
+
+
+def test_no_repr_tells_the_password_of_the_proxy() -> None:
+    assert "secret" not in repr(connect("ws://host/", proxy="http://me:secret@proxy").way)
 
 
 # -- styles ---------------------------------------------------------------------------------------
@@ -186,7 +222,7 @@ async def test_connect_may_be_awaited_or_be_a_block() -> None:
         with pytest.raises(LookupError):
             async with connect(uri_of(server)) as ws:
                 raise LookupError
-        assert (ws.state, ws.close_code) == (State.CLOSED, 1000)
+        assert (ws.state, ws.close_code) == (State.CLOSED, 1011)
 
 
 async def test_a_client_may_have_a_callback() -> None:
@@ -303,7 +339,8 @@ async def test_a_body_is_bounded_and_read_however_it_is_framed(answer: str, body
         ({"Sec_WebSocket_Accept": None}, InvalidHeader),  # B6
         ({"Sec_WebSocket_Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, InvalidHeader),
         ({"Sec_WebSocket_Protocol": "not-offered"}, NegotiationError),  # B7
-        ({"Sec_WebSocket_Extensions": "permessage-deflate"}, NegotiationError),  # B8
+        ({"Sec_WebSocket_Extensions": "permessage-deflate, permessage-deflate"}, NegotiationError),
+        ({"Sec_WebSocket_Extensions": "x-webkit-deflate-frame"}, NegotiationError),  # B8
         ({"Sec_WebSocket_Extensions": "x, x"}, NegotiationError),
     ],
 )
@@ -539,7 +576,7 @@ async def test_a_timeout_of_the_kernel_is_told_as_it_is(monkeypatch: pytest.Monk
     async def timed_out(*arguments: Any) -> None:
         raise TimeoutError(110, "Connection timed out")
 
-    monkeypatch.setattr(client, "_connected", timed_out)
+    monkeypatch.setattr(race.Entrant, "connect", timed_out)
     with pytest.raises(TimeoutError, match="Connection timed out"):
         await connect("ws://127.0.0.1:1/")
 
@@ -605,3 +642,116 @@ async def test_a_key_of_the_example_is_answered_as_in_the_rfc() -> None:
         )
         assert header_of(await raw.head(), "sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         await raw.close()
+
+
+# -- what the caller brings -----------------------------------------------------------------------
+
+
+async def test_a_logger_of_the_caller(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(ws: Connection, message: str | bytes) -> None:
+        raise LookupError("a bug")
+
+    mine = logging.getLogger("mine")
+    async with pair(client={"on_message": fail, "logger": mine}) as (ours, theirs):
+        await ours.send("x")
+        await ours.wait_closed()
+        assert theirs.server is None
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["mine"]
+
+
+async def test_a_class_of_the_caller() -> None:
+    class Counting(Connection):
+        sent = 0
+
+        def count(self) -> int:
+            self.sent += 1
+            return self.sent
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        async with connect(uri_of(server), create_connection=Counting) as ws:
+            assert isinstance(ws, Counting)
+            await ws.send(str(ws.count()))
+            assert await ws.recv() == "1"
+
+
+async def test_a_class_of_the_caller_that_cannot_be_made() -> None:
+    class Broken(Connection):
+        def __init__(self, *arguments: Any) -> None:
+            raise LookupError("a bug")
+
+    async with serve(idle, "127.0.0.1", 0) as server:
+        with pytest.raises(LookupError, match="a bug"):
+            await connect(uri_of(server), create_connection=Broken)
+
+
+async def test_one_connect_is_not_two_blocks_that_begin_together() -> None:
+    async with serve(idle, "127.0.0.1", 0) as server:
+        connecting = connect(uri_of(server))
+        one, two = await asyncio.gather(
+            connecting.__aenter__(), connecting.__aenter__(), return_exceptions=True
+        )
+        assert isinstance(one, Connection)
+        assert isinstance(two, RuntimeError)
+        await connecting.__aexit__(None, None, None)
+        assert one.state is State.CLOSED
+    with pytest.raises(OSError):
+        await connecting.__aenter__()
+    with pytest.raises(OSError):  # it was not left in use
+        await connecting.__aenter__()
+
+
+async def test_one_connect_is_one_block_at_a_time() -> None:
+    async with serve(echo, "127.0.0.1", 0) as server:
+        connecting = connect(uri_of(server))
+        async with connecting:
+            with pytest.raises(RuntimeError, match="in use by another"):
+                await connecting.__aenter__()
+        async with connecting as ws:
+            await ws.send("x")
+            assert await ws.recv() == "x"
+
+
+@pytest.mark.parametrize("said", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 403 No\r\n\r\nearly"])
+async def test_a_tls_server_that_speaks_before_it_is_asked(
+    said: bytes, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0, ssl=server_tls)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        for _ in range(20):
+            with pytest.raises((InvalidHandshake, OSError)):
+                await connect(f"wss://localhost:{port}/", ssl=client_tls)
+
+
+async def test_tls_does_not_begin_on_a_connection_that_is_over(
+    client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, transports = asyncio.get_running_loop(), list[Any]()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.setblocking(False)
+        await _begin(loop, ours, Hall(), transports)
+        transports[0].close()
+        with pytest.raises(ConnectionResetError, match="before the TLS handshake"):
+            await _secure(loop, transports, {"ssl": client_tls, "server_hostname": "x"})
+    assert caplog.records == []
+
+
+async def test_tcp_that_ends_during_the_tls_handshake_is_said_so(
+    client_tls: ssl.SSLContext,
+) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(2**16)
+        writer.close()
+
+    server = await asyncio.start_server(leave, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionResetError, match="TCP was closed during the TLS handshake"):
+            await connect(f"wss://localhost:{port}/", ssl=client_tls)

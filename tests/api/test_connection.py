@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from longlink import (
+    ClientConnection,
     Close,
     CloseCode,
     ConcurrencyError,
@@ -21,6 +23,7 @@ from longlink import (
     ConnectionClosedError,
     ConnectionClosedOK,
     LocalProtocolError,
+    ServerConnection,
     State,
     connect,
     serve,
@@ -281,7 +284,7 @@ async def test_recv_works_in_every_clothing() -> None:
     async with pair() as (ours, theirs):
         for number in range(6):
             theirs.send(str(number))
-        assert await asyncio.create_task(ours.recv()) == "0"  # type: ignore[arg-type]
+        assert await asyncio.create_task(ours.recv()) == "0"
         assert await asyncio.wait_for(ours.recv(), 5) == "1"
         async with asyncio.timeout(5):
             assert await ours.recv() == "2"
@@ -385,7 +388,8 @@ async def test_messages_before_the_close_are_received_before_the_exception() -> 
 
 
 async def test_a_full_queue_stops_the_peer_and_nothing_is_lost() -> None:
-    async with pair(max_queue=4, client={"max_backlog": None}) as (ours, theirs):
+    client = {"max_backlog": None, "compression": None}
+    async with pair(max_queue=4, client=client) as (ours, theirs):
         sending = 0
         while True:
             waiting = asyncio.ensure_future(theirs.send(b"x" * 65536))
@@ -808,17 +812,78 @@ async def test_bytes_sent_as_text_must_be_text() -> None:
         assert await theirs.recv() == "é"
 
 
-def test_no_compression_is_all_there_is() -> None:
-    serve(idle, compression=None)
-    connect("ws://localhost", compression=None)
-    with pytest.raises(ValueError, match="'deflate'"):
-        serve(idle, compression="deflate")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="'deflate'"):
-        connect("ws://localhost", compression="deflate")  # type: ignore[arg-type]
-
-
 async def test_a_server_says_its_loop() -> None:
     async with serve(idle, "127.0.0.1", 0) as server:
         await server.start_serving()
         assert server.get_loop() is asyncio.get_running_loop()
         assert server.is_serving()
+
+
+# -- what programs ask for besides ----------------------------------------------------------------
+
+
+def test_both_ends_are_of_the_one_class() -> None:
+    assert ClientConnection is ServerConnection is Connection
+
+
+async def test_a_connection_knows_its_server_and_logger(caplog: pytest.LogCaptureFixture) -> None:
+    async with pair() as (ours, theirs):
+        assert ours in ours.server.connections
+        assert theirs.server is None
+        ours.logger.warning("hello")
+        theirs.logger.warning("hello")
+    ours_said, theirs_said = (r for r in caplog.records if r.getMessage() == "hello")
+    assert (ours_said.name, theirs_said.name) == ("longlink.server", "longlink.client")
+    assert (ours_said.__dict__["websocket"], theirs_said.__dict__["websocket"]) == (ours, theirs)
+
+
+async def test_a_connection_without_a_transport_answers_for_it() -> None:
+    async with pair(write_limit=(2**16, 10)) as (ours, theirs):
+        transport = ours.transport
+        assert transport.get_extra_info("peername") == ours.remote_address
+        assert transport.get_extra_info("sockname") == ours.local_address
+        assert transport.get_extra_info("ssl_object") is None
+        assert transport.get_extra_info("cipher", "none") == "none"
+        assert transport.get_write_buffer_limits() == (10, 2**16)
+        assert transport.get_write_buffer_size() == 0
+        ours.send("x" * 100)
+        assert transport.get_write_buffer_size() > 0
+        assert not transport.is_closing()
+        transport.close()
+        assert await theirs.recv() == "x" * 100
+        await theirs.wait_closed()
+        assert theirs.close_code == 1006
+        assert transport.is_closing()
+        transport.abort()
+        assert transport.get_extra_info("sockname", "gone") == "gone"
+
+
+async def test_a_transport_may_be_cut() -> None:
+    async with pair() as (ours, theirs):
+        theirs.transport.abort()
+        assert theirs.state is State.CLOSED
+        await ours.wait_closed()
+        assert ours.close_code == 1006
+
+
+async def test_a_stream_has_asyncios_transport(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    how: dict[str, Any] = {"ssl": client_tls, "server_hostname": "localhost"}
+    async with serve(idle, "127.0.0.1", 0, ssl=server_tls) as server:
+        async with connect(uri_of(server, scheme="wss"), **how) as ws:
+            assert ws.transport.get_extra_info("ssl_object").version().startswith("TLS")
+
+
+async def test_anext_may_have_a_default() -> None:
+    async with pair() as (ws, client):
+        waiting = asyncio.create_task(_next_or(client, "nothing"))
+        await asyncio.sleep(0)
+        ws.send("one")
+        assert await waiting == "one"
+        await ws.close()
+        assert await _next_or(client, "nothing") == "nothing"
+
+
+async def _next_or(ws: Connection, default: str) -> Any:
+    return await anext(ws, default)

@@ -39,6 +39,11 @@ class App:
             raise TypeError("no lifespan here")
         await receive()
         self.events.append("startup")
+        if self.lifespan == "hangs":
+            try:
+                await receive()
+            finally:
+                self.events.append("cancelled")
         if self.lifespan == "fails":
             await send({"type": "lifespan.startup.failed", "message": "no database"})
             return
@@ -341,6 +346,18 @@ async def test_an_application_without_lifespan() -> None:
         assert (await raw.answer())[0] == 200
 
 
+async def test_who_is_cancelled_while_the_application_starts_cancels_that() -> None:
+    app = App("hangs")
+    before = asyncio.all_tasks()
+    starting = asyncio.create_task(serve(echo, "127.0.0.1", 0, http=app)._start())
+    await until(lambda: app.events == ["startup"])
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await until(lambda: asyncio.all_tasks() == before)
+    assert app.events == ["startup", "cancelled"]
+
+
 async def test_a_failed_startup_leaves_nothing_behind() -> None:
     app = App("fails")
     starting = serve(echo, "127.0.0.1", 0, http=app)
@@ -450,3 +467,74 @@ async def test_starlette() -> None:
         async with connect(uri_of(server)) as ws:
             await ws.send("x")
             assert await ws.recv() == "x"
+
+
+# -- later heads have a deadline, too -------------------------------------------------------------
+
+
+def deadlines(server: Any) -> int:
+    """How many things wait for a deadline."""
+    return sum(len(members) for members in server.agenda.wheel.ticks.values())
+
+
+async def test_a_later_head_that_drips_is_408() -> None:
+    async with site(open_timeout=0.2) as (_, raw):
+        raw.send(get())
+        await raw.answer()
+        for octet in "GET /slow":
+            raw.send(octet)
+            await asyncio.sleep(0)
+        status, _, body = await raw.answer()
+        assert (status, body) == (408, b"the head took too long\n")
+        assert await raw.end() == b""
+
+
+async def test_a_head_in_time_has_no_deadline_any_more() -> None:
+    app = App()
+    async with site(app, open_timeout=1000, close_timeout=0.05) as (server, raw):
+        raw.send(get())
+        await raw.answer()
+        for octet in get("/never"):
+            raw.send(octet)
+            await asyncio.sleep(0)
+        await app.asked.wait()
+        assert deadlines(server) == 0
+        raw.send("GET /next")  # in the middle of an answer: uvicorn's own timeout comes after it
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert deadlines(server) == 0
+
+
+async def test_who_leaves_in_a_later_head_has_no_deadline_any_more() -> None:
+    async with site(open_timeout=1000) as (server, raw):
+        raw.send(get())
+        await raw.answer()
+        raw.send("GET /")
+        await until(lambda: deadlines(server))
+        raw.reset()
+        await until(lambda: not deadlines(server))
+
+
+async def test_heads_may_take_their_time_where_there_is_no_open_timeout() -> None:
+    async with site(open_timeout=None) as (server, raw):
+        raw.send(get())
+        await raw.answer()
+        for octet in get():
+            raw.send(octet)
+            await asyncio.sleep(0)
+            assert deadlines(server) == 0
+        assert (await raw.answer())[0] == 200
+
+
+@pytest.mark.parametrize(
+    "later", ["\x01\x02\r\n\r\n", get(extra="Upgrade: h2c\r\nConnection: Upgrade\r\n")]
+)
+async def test_what_peers_do_wrong_later_is_no_warning(
+    later: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with site() as (_, raw):
+        raw.send(get())
+        await raw.answer()
+        raw.send(later)
+        assert (await raw.head()).startswith("HTTP/1.1 ")
+    assert [record.getMessage() for record in caplog.records if record.levelno > 20] == []

@@ -124,18 +124,18 @@ async def test_a_family_that_is_not_there_is_left_out(monkeypatch: pytest.Monkey
         return original(family, *rest, **more)
 
     monkeypatch.setattr(socket, "socket", without_ipv6)
-    sockets = await ports.listening_sockets(["::1", "127.0.0.1"], 0, backlog=1)
+    sockets = await ports.Place(host=["::1", "127.0.0.1"], port=0, backlog=1).bind(listen=True)
     assert families(sockets) == [socket.AF_INET]
     for sock in sockets:
         sock.close()
     with pytest.raises(OSError, match="cannot listen on ::1: Address family not supported"):
-        await ports.listening_sockets("::1", 0, backlog=1)
+        await ports.Place(host="::1", port=0, backlog=1).bind(listen=True)
 
 
 async def test_a_port_free_on_one_address_only_is_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = ports._listen
+    original = ports._bound_socket
     refused: list[Any] = []
 
     def listen(family: int, address: tuple[str, int], *rest: Any) -> socket.socket:
@@ -144,8 +144,8 @@ async def test_a_port_free_on_one_address_only_is_not_taken(
             raise OSError(errno.EADDRINUSE, "taken meanwhile")
         return original(family, address, *rest)
 
-    monkeypatch.setattr(ports, "_listen", listen)
-    sockets = await ports.listening_sockets(["::1", "127.0.0.1"], 0, backlog=1)
+    monkeypatch.setattr(ports, "_bound_socket", listen)
+    sockets = await ports.Place(host=["::1", "127.0.0.1"], port=0, backlog=1).bind(listen=True)
     assert len(sockets) == 2
     assert len(refused) == 3
     for sock in sockets:
@@ -153,7 +153,7 @@ async def test_a_port_free_on_one_address_only_is_not_taken(
     monkeypatch.setattr(ports, "_ATTEMPTS", 1)
     refused.clear()
     with pytest.raises(OSError, match="taken meanwhile"):
-        await ports.listening_sockets(["::1", "127.0.0.1"], 0, backlog=1)
+        await ports.Place(host=["::1", "127.0.0.1"], port=0, backlog=1).bind(listen=True)
 
 
 # -- sockets of others ----------------------------------------------------------------------------

@@ -211,6 +211,9 @@ class AsyncCallable:
 async def coroutine(*arguments: Any) -> None: ...
 
 
+OURS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
 @pytest.mark.parametrize("name", ["on_open", "on_message", "on_close"])
 @pytest.mark.parametrize(
     "callback", [coroutine, functools.partial(coroutine, 1), AsyncCallable(), 5]
@@ -243,6 +246,23 @@ def test_a_callback_must_be_a_plain_function(name: str, callback: Any) -> None:
         ({"handler": echo, "subprotocols": ["a b"]}, ValueError, "a b"),
         ({"handler": echo, "subprotocols": ["a", "a"]}, ValueError, "different names"),
         ({"handler": echo, "server_header": "a\r\nb"}, ValueError, "Server"),
+        ({"handler": echo, "process_request": 3}, TypeError, "process_request must be a function"),
+        ({"handler": echo, "process_response": ""}, TypeError, "process_response must be a"),
+        ({"handler": echo, "select_subprotocol": "a"}, TypeError, "select_subprotocol must be a"),
+        ({"handler": echo, "create_connection": "C"}, TypeError, "create_connection must be a"),
+        ({"handler": echo, "http": "app:app"}, TypeError, "http must be a function, not str"),
+        ({"handler": echo, "logger": "x"}, TypeError, "logger must be a logging.Logger, not 'x'"),
+        ({"handler": echo, "logger": ""}, TypeError, "logger must be a logging.Logger, not ''"),
+        ({"handler": echo, "origins": [re.compile(b"")]}, TypeError, "a pattern of strings"),
+        ({"handler": echo, "port": "80a"}, TypeError, "port must be a number, not '80a'"),
+        ({"handler": echo, "port": 8.5}, TypeError, "port must be a number, not 8.5"),
+        ({"handler": echo, "ssl": "cert.pem"}, TypeError, "ssl must be an ssl.SSLContext, not 'ce"),
+        ({"handler": echo, "ssl": True}, TypeError, "ssl must be an ssl.SSLContext, not True"),
+        ({"handler": echo, "ssl": ssl.create_default_context()}, ValueError, "for clients"),
+        ({"handler": echo, "ssl_handshake_timeout": 1}, ValueError, "needs ssl"),
+        ({"handler": echo, "ssl_shutdown_timeout": 1}, ValueError, "needs ssl"),
+        ({"handler": echo, "ssl": OURS, "ssl_handshake_timeout": 0}, ValueError, "greater than 0"),
+        ({"handler": echo, "ssl": OURS, "ssl_shutdown_timeout": -1}, ValueError, "greater than 0"),
     ],
 )
 def test_a_bad_argument_is_named(given: dict[str, Any], kind: type[Exception], match: str) -> None:
@@ -517,6 +537,14 @@ async def test_an_opening_handshake_that_drips_is_408_and_one_that_says_nothing_
         assert await drip.end() == b""
         assert await silent.end() == b""
         await drip.close()
+        await silent.close()
+
+
+async def test_who_says_nothing_costs_a_descriptor_for_open_timeout_and_no_longer() -> None:
+    async with serve(idle, "127.0.0.1", 0, open_timeout=0.05, close_timeout=1000) as server:
+        silent = await Raw.connect(port_of(server))
+        await until(lambda: server.agenda.strays)
+        await until(lambda: not server.agenda.strays)  # though the client closes nothing
         await silent.close()
 
 
@@ -1026,7 +1054,7 @@ async def test_tls_waits_for_a_slow_reader(
 
     async def flood(ws: Connection) -> None:
         for number in range(200):
-            await ws.send(b"x" * 65536)
+            await ws.send(b"x" * 65536, compress=False)
             sent.append(number)
 
     async with serve(flood, "127.0.0.1", 0, ssl=server_tls) as server:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ConcurrencyError
-from ..wire.endpoint import State
 from ..wire.frame import Prepared
+from ..wire.phase import State
 from .connection import Connection
 from .message import BytesLike
 
@@ -16,6 +16,7 @@ def broadcast(
     message: str | BytesLike,
     *,
     text: bool | None = None,
+    compress: bool | None = None,
     raise_exceptions: bool = False,
 ) -> None:
     """Send one message to many, encoded once, waiting for nobody.
@@ -27,15 +28,17 @@ def broadcast(
         connections: any number of connections.
         message: str is sent as text, bytes-like as binary.
         text: True sends bytes as text, which must be UTF-8; False sends str as binary.
+        compress: see `Connection.send`. It is compressed once for all who agreed on the same.
         raise_exceptions: raise ExceptionGroup of those that were skipped, after all were tried.
 
     Raises:
         TypeError: not a message; nothing was sent.
-    Cost: one encoding, one reference per receiver above 16 KiB, one system call per receiver.
+    Cost: one encoding, one compression for each form agreed on, one reference per receiver
+    above 16 KiB, one system call per receiver.
     """
     if not isinstance(message, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"a message is str or bytes-like, not {type(message).__name__}")
-    prepared = Prepared(_as_asked(message, text))
+    prepared = Prepared(_as_asked(message, text), compress)
     skipped = [
         _skipped(connection)
         for connection in connections

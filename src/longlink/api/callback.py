@@ -18,6 +18,19 @@ def check_callback(name: str, callback: Any) -> None:
         raise TypeError(f"{name} must be a plain function; give a coroutine as the handler")
 
 
+def check_hooks(**hooks: Any) -> None:
+    """Raise TypeError for what cannot be called; a hook may be a coroutine function."""
+    for name, hook in hooks.items():
+        if hook is not None:
+            _check_callable(name, hook)
+
+
+def check_logger(logger: Any) -> None:
+    """Raise TypeError for what cannot be logged to as `logging` does it."""
+    if logger is not None and not hasattr(logger, "isEnabledFor"):
+        raise TypeError(f"logger must be a logging.Logger, not {logger!r}")
+
+
 def check_handlers(handler: Any, on_open: Any, on_message: Any, on_close: Any) -> None:
     """Raise TypeError for what `serve` could not work with."""
     if handler is None and on_open is None and on_message is None and on_close is None:

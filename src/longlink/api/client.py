@@ -1,131 +1,68 @@
-"""`connect()`: one connection to somebody else's server."""
+"""`connect()`: a connection to somebody else's server, or one after the other."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-import socket
-import ssl as ssl_module
-from collections.abc import Generator, Sequence
-from typing import Any
+import inspect
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from typing import Any, Final, Literal
 
 from ..engine.agenda import Agenda, agenda_of
-from ..engine.link import Link
-from ..engine.reactor import AVAILABLE, Reactor, reactor_of
-from ..engine.receiver import Receiver
-from ..engine.session import Session
-from ..engine.stream import Carrier
-from ..errors import InvalidHandshake, InvalidMessage, InvalidStatus
-from ..limits import Limits, describe
+from ..engine.reactor import AVAILABLE, reactor_of
+from ..errors import InvalidStatus
+from ..limits import Limits, describe, keywords
 from ..wire import uri as uris
-from ..wire.handshake import check_compression, check_response, make_request, new_key
-from ..wire.header import HeadersLike
-from ..wire.response import Body, Response, parse_response
+from ..wire.deflate import Deflate, options_of
+from ..wire.header import Headers, HeadersLike
 from .callback import check_callback
-from .connection import Connection, MessageCallback
+from .connection import Connection
+from .dialer import Dialer
+from .opening import Client, Opening, Wish
+from .proxy import check_proxy
+from .receiving import MessageCallback
+from .reconnect import Delays, ProcessException, Reconnection, backoff, process_exception
+from .redirect import MAX_REDIRECTS, is_redirect, portable, redirected, too_many
 from .version import USER_AGENT
+from .way import Way
 
-MAX_BODY = 64 * 1024  # of a refusal, kept for InvalidStatus
-
-
-class Opening(Receiver):
-    """The client's half of the opening handshake; `outcome` becomes the connection."""
-
-    def __init__(
-        self,
-        key: str,
-        subprotocols: Sequence[str] | None,
-        limits: Limits,
-        callback: MessageCallback | None,
-        outcome: asyncio.Future[Connection],
-    ) -> None:
-        self.key = key
-        self.subprotocols = subprotocols
-        self.limits = limits
-        self.callback = callback
-        self.outcome = outcome
-        self.request = b""
-        self.refused: tuple[Response, Body] | None = None
-
-    def on_head(self, session: Session, head: bytes) -> None:
-        try:
-            response = parse_response(head, **self.limits.of_head())
-            if response.interim:
-                session.read_head()
-            elif response.status_code == 101:
-                self._accepted(session, head, response)
-            else:
-                self._refused(session, response)
-        except InvalidHandshake as problem:
-            self._failed(session, problem)
-
-    def _accepted(self, session: Session, head: bytes, response: Response) -> None:
-        subprotocol = check_response(response, self.key, self.subprotocols)
-        connection = Connection(session, None, self.callback)
-        connection.head, connection.answer = self.request, head
-        connection.subprotocol = subprotocol
-        session.welcome(connection)
-        if not self.outcome.done():
-            self.outcome.set_result(connection)
-
-    def _refused(self, session: Session, response: Response) -> None:
-        body = Body(response, MAX_BODY)
-        self.refused = response, body
-        if body.done:
-            session.abort()  # calls on_end
-        else:
-            session.read_body()
-
-    def on_body(self, session: Session, data: bytes) -> None:
-        if self.refused is not None and self.refused[1].feed(data):
-            session.abort()  # calls on_end
-
-    def on_overdue(self, session: Session) -> None:
-        self._failed(session, self.late())
-
-    def late(self) -> Exception:
-        """What to raise when `open_timeout` has passed."""
-        return self.refusal(TimeoutError("timed out during the opening handshake"))
-
-    def refusal(self, otherwise: Exception) -> Exception:
-        """What the server said, as far as it came, or `otherwise` when it said nothing."""
-        if self.refused is None:
-            return otherwise
-        response, body = self.refused
-        response.body = body.content
-        return InvalidStatus(response)
-
-    def on_end(self) -> None:
-        self._settle(self.refusal(InvalidMessage("the server closed TCP before it answered")))
-
-    def _failed(self, session: Session, problem: Exception) -> None:
-        self._settle(problem)
-        session.abort()
-
-    def _settle(self, problem: Exception) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(problem)
+_decide = process_exception  # `connect` has a parameter of this name
 
 
 class connect:
-    """Connect to a server: `async with connect(uri) as ws`, or `ws = await connect(uri)`.
+    """Connect to a server: `async with connect(uri) as ws`, or `ws = await connect(uri)`,
+    or `async for ws in connect(uri)` to get a new connection whenever one is over.
 
     Args:
         uri: `ws://` or `wss://`; user and password in it are sent as Basic credentials.
         on_message: a plain function of the connection and each message, instead of `recv`.
         origin: the Origin header. subprotocols: those offered, the preferred first.
-        compression: None, which is all there is so far.
+        compression: "deflate", a `Deflate` with options, or None.
         additional_headers: more headers. user_agent_header: None for none.
+        proxy: True for the environment's (https_proxy and the like), None for none, or
+            `http://`, `https://`, `socks5h://`, … `[user:password@]host[:port]`.
+        process_exception: for `async for`: is given what connecting raised; returns None to
+            try again, or what to raise.
+        reconnect_delays: for `async for`: makes an iterator of seconds to wait; see `backoff`.
+        logger: instead of "longlink.client".
+        create_connection: a subclass of Connection.
         ssl: a client context for `wss://`; the default one verifies.
         server_hostname: the name that the certificate must have.
         host, port: connect there instead; sock: over this connected socket; path: over this
             Unix socket. The URI says what is asked for.
+        family, proto, flags, local_addr, happy_eyeballs_delay, interleave,
+        ssl_handshake_timeout, ssl_shutdown_timeout: as for asyncio's `create_connection`.
+        proxy_ssl, proxy_server_hostname: for a proxy at `https://`.
         limits: any field of `Limits` by its name, such as open_timeout=10.
 
     Raises:
-        InvalidURI: before anything is connected. OSError: no TCP or TLS.
+        InvalidURI, InvalidProxy: before anything is connected. OSError: no TCP or TLS.
         TimeoutError: not open after `open_timeout`, everything included.
         InvalidHandshake: the server's answer; InvalidStatus carries status, headers, body.
+        ProxyError: the proxy does not let us through.
+    Redirects are followed, at most ten, never from TLS to plain text; to another origin go
+    neither credentials nor headers that look like one.
     Cancellation closes whatever was opened.
     Source: RFC 6455 §4.1.
     """
@@ -137,147 +74,167 @@ class connect:
         on_message: MessageCallback | None = None,
         origin: str | None = None,
         subprotocols: Sequence[str] | None = None,
-        compression: None = None,
+        compression: Literal["deflate"] | Deflate | None = "deflate",
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
-        ssl: ssl_module.SSLContext | None = None,
-        server_hostname: str | None = None,
-        host: str | None = None,
-        port: int | None = None,
-        sock: socket.socket | None = None,
-        path: str | None = None,
-        **limits: Any,
+        process_exception: ProcessException = _decide,
+        reconnect_delays: Delays = backoff,
+        logger: Any = None,
+        create_connection: type[Connection] | None = None,
+        **options: Any,
     ) -> None:
-        check_compression(compression)
-        self.uri = uris.parse(uri)
         check_callback("on_message", on_message)
-        self.on_message = on_message
-        self.limits = Limits.of(limits)
-        self.subprotocols = subprotocols
-        self.headers = (origin, additional_headers, user_agent_header)
-        self.tls = ssl
-        self.server_hostname = server_hostname or self.uri.host
-        self.place = (host or self.uri.host, port or self.uri.port)
-        self.sock = sock
-        self.path = path
+        _check_kinds(
+            uri=uri,
+            additional_headers=additional_headers,
+            process_exception=process_exception,
+            reconnect_delays=reconnect_delays,
+            logger=logger,
+            create_connection=create_connection,
+        )
+        self.uri = uris.parse(uri)
+        self.way = Way.of(options)
+        self.limits = Limits.of(options, _KEYWORDS)
+        self.additional = Headers(additional_headers or ())
+        self.logger = logging.getLogger("longlink.client") if logger is None else logger
+        client = Client(self.logger, create_connection, on_message)
+        self.wish = Wish(origin, subprotocols, options_of(compression), user_agent_header, client)
+        self.dialer = Dialer(self.way, self.limits, user_agent_header)
+        self.process_exception = process_exception
+        self.reconnect_delays = reconnect_delays
         self.connection: Connection | None = None
-        self._request("")  # says now what is wrong with the arguments
-        if ssl is not None and not self.uri.secure:
-            raise ValueError("ssl= is for wss:// URIs")
+        self.entered = False
+        self._check()
 
-    def _request(self, key: str) -> bytes:
-        origin, additional, agent = self.headers
-        return make_request(
-            self.uri,
-            key,
-            origin=origin,
-            subprotocols=self.subprotocols,
-            additional_headers=additional,
-            user_agent_header=agent,
-        ).serialize()
+    def _check(self) -> None:
+        """Say now what is wrong with the arguments."""
+        self.wish.request(self.uri, self.additional)
+        check_proxy(self.way)
+        if self.way.ssl is not None and not self.uri.secure:
+            raise ValueError("ssl= is for wss:// URIs")
 
     async def _open(self) -> Connection:
         loop = asyncio.get_running_loop()
         agenda: Agenda = reactor_of(loop) if AVAILABLE else agenda_of(loop)
         agenda.add_user()
         clock = asyncio.timeout(self.limits.open_timeout)
-        opening = self._opening(loop.create_future())
+        attempt = Attempt(self, agenda)
         try:
             async with clock:
-                return await self._open_now(loop, agenda, opening)
+                return await attempt.run()
         except TimeoutError:
             if not clock.expired():
                 raise
-            raise opening.late() from None
+            raise attempt.opening.late() from None
         finally:
             agenda.drop_user()
-
-    def _opening(self, outcome: asyncio.Future[Connection]) -> Opening:
-        key = new_key(secrets.token_bytes(16))
-        opening = Opening(key, self.subprotocols, self.limits, self.on_message, outcome)
-        opening.request = self._request(key)
-        return opening
-
-    async def _open_now(
-        self, loop: asyncio.AbstractEventLoop, agenda: Agenda, opening: Opening
-    ) -> Connection:
-        session: Session
-        if not self.uri.secure and isinstance(agenda, Reactor):
-            sock = await self._connect(loop)
-            session = Link(sock.detach(), agenda.poll, True, opening, self.limits, agenda)
-        else:
-            session = await self._connect_stream(loop, opening, agenda)
-        session.send_head(opening.request)
-        try:
-            self.connection = await opening.outcome
-        except BaseException:
-            session.abort()
-            raise
-        return self.connection
-
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
-        """A connected, non-blocking socket."""
-        if self.sock is not None:
-            self.sock.setblocking(False)
-            return self.sock
-        if self.path is not None:
-            return await _connected(loop, socket.AF_UNIX, self.path)
-        host, port = self.place
-        failures: list[OSError] = []
-        for family, _, _, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            try:
-                return await _connected(loop, family, address)
-            except OSError as failure:
-                failures.append(failure)
-        if len(failures) == 1:
-            raise failures[0]
-        raise OSError(f"cannot connect to {host}:{port}: " + "; ".join(map(str, failures)))
-
-    async def _connect_stream(
-        self, loop: asyncio.AbstractEventLoop, opening: Opening, agenda: Agenda
-    ) -> Session:
-        sock = await self._connect(loop)
-        tls: dict[str, Any] = {}
-        if self.uri.secure:
-            tls["ssl"] = self.tls or _default_context()
-            tls["server_hostname"] = self.server_hostname
-        carrier = Carrier(True, opening, self.limits, agenda)
-        try:
-            await loop.create_connection(lambda: carrier, sock=sock, **tls)
-        except BaseException:
-            sock.close()
-            raise
-        assert carrier.stream is not None
-        return carrier.stream
 
     def __await__(self) -> Generator[Any, None, Connection]:
         return self._open().__await__()
 
     async def __aenter__(self) -> Connection:
-        return await self._open()
+        if self.entered:
+            raise RuntimeError("this connect() is in use by another `async with`")
+        self.entered = True
+        try:
+            self.connection = await self._open()
+        except BaseException:
+            self.entered = False
+            raise
+        return self.connection
 
-    async def __aexit__(self, *exception: object) -> None:
-        assert self.connection is not None
-        await self.connection.close()
+    async def __aexit__(self, kind: object, value: object, traceback: object) -> None:
+        connection, self.connection = self.connection, None
+        self.entered = False
+        assert connection is not None
+        await connection.__aexit__(kind, value, traceback)
+
+    def __aiter__(self) -> AsyncGenerator[Connection]:
+        return Reconnection(
+            self._open, self.process_exception, self.reconnect_delays, self.logger
+        ).connections()
 
 
-connect.__doc__ = f"{connect.__doc__}\n    Limits:\n{describe()}\n"
+def _check_kinds(**given: object) -> None:
+    """Raise TypeError for what would only fail later, or fail in other words."""
+    for name, value in given.items():
+        fits, kind = _KINDS[name]
+        if not fits(value):
+            raise TypeError(f"{name} must be {kind}, not {type(value).__name__}")
 
 
-async def _connected(loop: asyncio.AbstractEventLoop, family: int, address: Any) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await loop.sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+_KINDS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "uri": (lambda value: isinstance(value, str), "str"),
+    "additional_headers": (
+        lambda value: not isinstance(value, (str, bytes)),
+        "a mapping or pairs",
+    ),
+    "process_exception": (callable, "a function"),
+    "reconnect_delays": (callable, "a function"),
+    "logger": (lambda value: value is None or hasattr(value, "error"), "a logger"),
+    "create_connection": (
+        lambda value: value is None or callable(value),
+        "a subclass of Connection",
+    ),
+}
 
 
-def _default_context() -> ssl_module.SSLContext:
-    context = ssl_module.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])  # never h2: what follows is HTTP/1.1 (RFC 7301)
-    return context
+_KEYWORDS = [*keywords(connect), *keywords(Way)]
+
+connect.__doc__ = f"{inspect.cleandoc(connect.__doc__ or '')}\n\nLimits:\n{describe()}\n"
+
+
+def unix_connect(
+    path: str | os.PathLike[str] | None = None, uri: str | None = None, **options: Any
+) -> connect:
+    """`connect` over the Unix socket at `path`.
+
+    Args:
+        uri: what is asked for; `ws://localhost/`, or with `ssl=` `wss://localhost/`.
+        options: as for `connect`.
+    """
+    if path is None and options.get("sock") is None:
+        raise TypeError("unix_connect() needs a path, or sock")
+    if uri is None:
+        uri = "ws://localhost/" if options.get("ssl") is None else "wss://localhost/"
+    return connect(uri, path=path, **options)
+
+
+class Attempt:
+    """One attempt to connect, through redirects, to a connection or an error."""
+
+    def __init__(self, plan: connect, agenda: Agenda) -> None:
+        self.plan = plan
+        self.agenda = agenda
+        self.uri = plan.uri
+        self.additional = plan.additional
+        self.opening = self._opening()
+
+    def _opening(self) -> Opening:
+        return Opening(self.plan.wish, self.uri, self.additional, self.plan.limits)
+
+    async def run(self) -> Connection:
+        """The connection."""
+        followed = 0
+        while True:
+            try:
+                return await self._ask()
+            except InvalidStatus as problem:
+                if not is_redirect(problem.response):
+                    raise
+                if followed == MAX_REDIRECTS:
+                    raise too_many(problem) from problem
+                self._turn(problem)
+                followed += 1
+
+    async def _ask(self) -> Connection:
+        session = await self.plan.dialer.session(self.uri, self.opening, self.agenda)
+        return await self.opening.on(session)
+
+    def _turn(self, problem: InvalidStatus) -> None:
+        """Follow a redirect, or raise why not."""
+        target = redirected(problem, self.uri, self.plan.way.fixed)
+        if target.origin != self.uri.origin:
+            self.additional = portable(self.additional)
+        self.uri = target
+        self.opening = self._opening()

@@ -1,18 +1,22 @@
 """Plain HTTP on the same port: requests that are no upgrade go to an ASGI application.
 
 HTTP itself is uvicorn's: its protocol classes get the socket and the octets read so far. A
-request that asks for WebSocket on a connection that was kept alive comes back to us.
+request that asks for WebSocket on a connection that was kept alive comes back to us. uvicorn
+closes connections that are idle; here is what it lacks, a deadline for heads that drip.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..wire.response import http_date
+from ..engine.agenda import Agenda
+from ..limits import Limits
+from ..wire.response import http_date, respond
 
 ASGIApp = Callable[..., Any]
 
@@ -24,7 +28,8 @@ class HTTPService:
         app: any ASGI application.
         upgraded: makes the protocol for a WebSocket request on a kept-alive connection.
         server_header: the Server header; None for none.
-        max_head: octets of the largest head on a connection that was kept alive.
+        limits: max_head and open_timeout hold for every head on a connection kept alive, too.
+        agenda: whose wheel looks after the deadlines.
 
     Raises ImportError, saying what to install, when uvicorn is not there.
     """
@@ -34,7 +39,8 @@ class HTTPService:
         app: ASGIApp,
         upgraded: Callable[[], asyncio.BaseProtocol],
         server_header: str | None,
-        max_head: int,
+        limits: Limits,
+        agenda: Agenda,
     ) -> None:
         try:
             from uvicorn import Config
@@ -49,12 +55,15 @@ class HTTPService:
             server_header=False,
             # httptools is faster, and takes heads of any size on a connection that was kept alive.
             http="h11",
-            h11_max_incomplete_event_size=max_head,
+            h11_max_incomplete_event_size=limits.max_head,
         )
         self.server_header = server_header
         self.state = _with_headers(ServerState, self.headers)()
         self.state.connections = self.connections = Connections()
         self.lifespan: Any = None
+        self.limits = limits
+        self.agenda = agenda
+        self.kind: Any = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What every response has (RFC 9110 §6.6.1: a server with a clock says the date)."""
@@ -64,16 +73,24 @@ class HTTPService:
         return headers
 
     async def start(self) -> None:
-        """Run the application's start-up. Raises RuntimeError when it fails."""
+        """Run the application's start-up. Raises RuntimeError when it fails. Cancellation cancels
+        the start-up."""
         self.config.load()
-        self.lifespan = self.config.lifespan_class(self.config)
-        await self.lifespan.startup()
-        if self.lifespan.should_exit:
-            raise RuntimeError("the ASGI application failed to start")
+        self.kind = _made_ours(
+            self.config.http_protocol_class, self.agenda, self.limits.open_timeout
+        )
+        self.lifespan = _cancellable(self.config.lifespan_class)(self.config)
+        try:
+            await self.lifespan.startup()
+            if self.lifespan.should_exit:
+                raise RuntimeError("the ASGI application failed to start")
+        except BaseException:
+            self.lifespan.cancel()
+            raise
 
     def protocol(self) -> asyncio.Protocol:
         """A fresh protocol for one connection."""
-        made: asyncio.Protocol = self.config.http_protocol_class(
+        made: asyncio.Protocol = self.kind(
             config=self.config, server_state=self.state, app_state=self.lifespan.state
         )
         return made
@@ -129,3 +146,66 @@ def _with_headers(kind: type[Any], headers: Callable[[], list[tuple[bytes, bytes
             pass  # the empty list of its birth
 
     return State
+
+
+def _cancellable(kind: type[Any]) -> type[Any]:
+    """uvicorn's lifespan, with a hold on the task that runs the application's."""
+
+    class Lifespan(kind):  # type: ignore[misc]
+        task: asyncio.Task[Any] | None = None
+
+        async def main(self) -> None:
+            self.task = asyncio.current_task()
+            await super().main()
+
+        def cancel(self) -> None:
+            if self.task is not None:
+                self.task.cancel()
+
+    return Lifespan
+
+
+class Quiet(logging.LoggerAdapter[logging.Logger]):
+    """uvicorn's logger, in which the faults of peers are no warnings."""
+
+    @property
+    def level(self) -> int:
+        """What uvicorn asks to see whether anybody traces."""
+        return self.logger.level
+
+    def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.debug(msg, *args, **kwargs)
+
+
+def _made_ours(kind: type[Any], agenda: Agenda, patience: float | None) -> type[Any]:
+    """uvicorn's protocol with a deadline for each head from its first octet on, and a quiet log."""
+    from h11 import IDLE
+
+    class Protocol(kind):  # type: ignore[misc]
+        tick = 0  # the wheel's, see `Timed`
+
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self.logger = Quiet(logging.getLogger("uvicorn.error"))
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            begun = self.conn.their_state is IDLE and self.conn.trailing_data[0]
+            if not begun or self.transport.is_closing():
+                agenda.wheel.cancel(self)
+            elif not self.tick and patience is not None:
+                agenda.wheel.schedule(self, agenda.loop.time() + patience)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            agenda.wheel.cancel(self)
+            super().connection_lost(exc)
+
+        def on_deadline(self, now: float) -> float:
+            self.transport.write(respond(408, "the head took too long\n").serialize())
+            self.transport.close()
+            return 0.0
+
+        def abort(self) -> None:
+            self.transport.abort()
+
+    return Protocol

@@ -10,15 +10,17 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
 from ..engine.session import Session
-from ..wire.endpoint import State
+from ..wire.deflater import Flow
 from ..wire.frame import FIN, MAX_HEADER, CloseCode, Opcode
+from ..wire.phase import State
 
+Data = str | bytes  # what is received
 BytesLike = bytes | bytearray | memoryview
-Data = str | bytes | bytearray | memoryview
-Message = Data | Iterable[Data] | AsyncIterable[Data]
+DataLike = str | bytes | bytearray | memoryview
+Message = DataLike | Iterable[DataLike] | AsyncIterable[DataLike]
 
 
-def encode(message: Data, text: bool | None) -> tuple[int, BytesLike]:
+def encode(message: DataLike, text: bool | None) -> tuple[int, BytesLike]:
     """Opcode and payload of a message or fragment; `text` says otherwise than its type."""
     if isinstance(message, str):
         return (Opcode.BINARY if text is False else Opcode.TEXT), message.encode()
@@ -27,7 +29,7 @@ def encode(message: Data, text: bool | None) -> tuple[int, BytesLike]:
     return (Opcode.TEXT if text else Opcode.BINARY), message
 
 
-def as_fragments(message: object) -> AsyncIterable[Data]:
+def as_fragments(message: object) -> AsyncIterable[DataLike]:
     """An iterable or asynchronous iterable as the latter. Raises TypeError for anything else."""
     if isinstance(message, AsyncIterable):
         return message
@@ -37,7 +39,7 @@ def as_fragments(message: object) -> AsyncIterable[Data]:
     raise TypeError(f"a message is str, bytes-like or an iterable of these, not {kind}")
 
 
-async def _aiter(items: Iterable[Data]) -> AsyncIterator[Data]:
+async def _aiter(items: Iterable[DataLike]) -> AsyncIterator[DataLike]:
     for item in items:
         yield item
 
@@ -45,23 +47,24 @@ async def _aiter(items: Iterable[Data]) -> AsyncIterator[Data]:
 class Fragmented:
     """A message that is being sent in fragments, and the frames that wait for its end."""
 
-    __slots__ = ("held", "held_bytes", "kind", "session", "started")
+    __slots__ = ("compress", "held", "held_bytes", "kind", "session", "started")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, compress: bool | None) -> None:
         self.session = session
+        self.compress = compress
         self.started = False  # a fragment is out, the last one is not
         self.kind: type | None = None  # of the fragments so far
-        self.held: deque[tuple[int, bytes]] = deque()
+        self.held: deque[tuple[int, bytes, bool | None]] = deque()
         self.held_bytes = 0
 
-    def hold(self, first: int, payload: BytesLike) -> bool:
-        """Keep a frame for later; False when there was no room and it was dropped."""
+    def hold(self, first: int, payload: BytesLike, compress: bool | None) -> bool:
+        """Keep a message for later; False when there was no room and it was dropped."""
         session = self.session
         if self.held_bytes > session.max_backlog:
             session.overflowed(self.held_bytes)
             return False
         payload = bytes(payload)
-        self.held.append((first, payload))
+        self.held.append((first, payload, compress))
         self.held_bytes += MAX_HEADER + len(payload)
         return True
 
@@ -71,7 +74,7 @@ class Fragmented:
 
     async def send(
         self,
-        fragments: AsyncIterable[Data],
+        fragments: AsyncIterable[DataLike],
         text: bool | None,
         drain: Callable[[], Awaitable[None]],
     ) -> None:
@@ -85,17 +88,22 @@ class Fragmented:
 
     async def _send_each(
         self,
-        fragments: AsyncIterable[Data],
+        fragments: AsyncIterable[DataLike],
         text: bool | None,
         drain: Callable[[], Awaitable[None]],
     ) -> None:
         """One fragment behind: only the one known to be the last carries FIN."""
         session = self.session
+        flow: Flow | None = None
         behind: tuple[int, bytes] | None = None
         async for fragment in fragments:
             self._check(fragment)
+            if session.broken:
+                raise session.closed()
             if behind is not None:
-                session.send_frame(*behind)
+                if not self.started:
+                    flow = session.begin_fragments(self.compress)
+                session.send_fragment(*behind, flow)
                 self.started = True
                 if session.congested():
                     await drain()
@@ -103,7 +111,11 @@ class Fragmented:
             # A copy: the owner may change it before it is sent.
             behind = (Opcode.CONTINUATION if self.started else opcode, bytes(payload))
         if behind is not None:
-            session.send_frame(FIN | behind[0], behind[1])
+            first, payload = FIN | behind[0], behind[1]
+            if self.started:
+                session.send_fragment(first, payload, flow)
+            else:
+                session.send_message(first, payload, self.compress)
             self.started = False
             if session.congested():
                 await drain()
@@ -120,5 +132,5 @@ class Fragmented:
     def release(self) -> None:
         """It is out: send what was held back meanwhile."""
         if self.session.state is State.OPEN:
-            for first, payload in self.held:
-                self.session.send_frame(first, payload)
+            for first, payload, compress in self.held:
+                self.session.send_message(first, payload, compress)

@@ -1,4 +1,4 @@
-"""Ports to listen on: from a host and a port to bound sockets."""
+"""Places to listen at: from a host and a port, or a path, to bound sockets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import stat
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..limits import Limits
 
 Host = str | Sequence[str] | None
 
@@ -27,51 +32,128 @@ def descriptors() -> int:
     return 2**31 if soft == resource.RLIM_INFINITY else soft
 
 
-def check_backlog(backlog: int) -> None:
-    """Raise ValueError for a backlog that the system cannot be told."""
-    if not 0 <= backlog <= _MOST_BACKLOG:
-        raise ValueError(f"backlog must be 0 to {_MOST_BACKLOG}, not {backlog}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a server listens and how: see `serve`. Raises ValueError for what cannot be."""
+
+    host: Host = None
+    port: int | None = None
+    path: str | os.PathLike[str] | None = None
+    sock: socket.socket | None = None
+    family: int = socket.AF_UNSPEC
+    backlog: int = 128
+    reuse_port: bool = False
+    tls: ssl.SSLContext | None = None
+    ssl_handshake_timeout: float | None = None
+    ssl_shutdown_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [
+            (self.host, self.port) != (None, None),
+            self.path is not None,
+            self.sock is not None,
+        ]
+        if sum(given) > 1:
+            raise ValueError("host and port, path, or sock: only one says where to listen")
+        if not 0 <= self.backlog <= _MOST_BACKLOG:
+            raise ValueError(f"backlog must be 0 to {_MOST_BACKLOG}, not {self.backlog}")
+        self._check_tls()
+
+    def _check_tls(self) -> None:
+        """What is wrong here would otherwise be told to each client, and to nobody else."""
+        if self.tls is not None:
+            if not isinstance(self.tls, ssl.SSLContext):
+                raise TypeError(f"ssl must be an ssl.SSLContext, not {self.tls!r}")
+            if self.tls.protocol == ssl.PROTOCOL_TLS_CLIENT:
+                raise ValueError(
+                    "ssl is a context for clients; a server's is made by"
+                    " ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)"
+                )
+        for name in ("ssl_handshake_timeout", "ssl_shutdown_timeout"):
+            seconds = getattr(self, name)
+            if seconds is None:
+                continue
+            if self.tls is None:
+                raise ValueError(f"{name} needs ssl")
+            if not seconds > 0:  # NaN, too
+                raise ValueError(f"{name} must be greater than 0, not {seconds!r}")
+
+    def timeouts(self, limits: Limits) -> dict[str, float | None]:
+        """Those of TLS, as asyncio calls them: its handshake is a part of the opening one, its
+        shutdown of the closing one, unless they were given their own."""
+        given = self.ssl_handshake_timeout, self.ssl_shutdown_timeout
+        return {
+            "ssl_handshake_timeout": limits.open_timeout if given[0] is None else given[0],
+            "ssl_shutdown_timeout": limits.close_timeout if given[1] is None else given[1],
+        }
+
+    async def bind(self, *, listen: bool) -> list[socket.socket]:
+        """Bound, non-blocking sockets, and listening ones if so wished.
+
+        Raises OSError, saying where, when an address can't be had; then none is kept.
+        """
+        if self.sock is not None:
+            self.sock.setblocking(False)
+            return [self.sock]
+        backlog = self.backlog if listen else None
+        if self.path is not None:
+            return [_bound_unix_socket(os.fspath(self.path), backlog)]
+        return await self._bind(backlog)
+
+    async def _bind(self, backlog: int | None) -> list[socket.socket]:
+        """A socket for each address that `host` has: None or "" is every interface. Port 0 picks
+        a free one, the same for all addresses."""
+        port = self.port or 0
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port must be 0 to 65535, not {port}")
+        addresses = await _addresses(self.host, port, self.family)
+        attempts = _ATTEMPTS
+        while True:
+            try:
+                return _bind_all(addresses, port, backlog, self.reuse_port)
+            except OSError as error:
+                attempts -= 1
+                # The port that was free on the first address may be taken on another.
+                if port or not attempts or error.errno != errno.EADDRINUSE:
+                    raise
 
 
-async def listening_sockets(
-    host: Host, port: int | None, *, backlog: int, reuse_port: bool = False
-) -> list[socket.socket]:
-    """Bound, listening, non-blocking sockets: one for each address that `host` has.
+def port_number(given: int | str | None) -> int | None:
+    """A port, which may come as text from where configurations come from."""
+    if isinstance(given, str) and given.isascii() and given.isdecimal():
+        return int(given)
+    if given is None or isinstance(given, int):
+        return given
+    raise TypeError(f"port must be a number, not {given!r}")
 
-    None or "" is every interface. Port 0 picks a free one, the same for all addresses.
 
-    Raises OSError when an address can't be had; then none is kept.
+def begin_listening(sock: socket.socket, backlog: int) -> None:
+    """Let a bound socket listen. One that listens already keeps its backlog.
+
+    Raises OSError, saying where.
     """
-    port = port or 0
-    if not 0 <= port <= 65535:
-        raise ValueError(f"port must be 0 to 65535, not {port}")
-    addresses = await _addresses(host, port)
-    attempts = _ATTEMPTS
-    while True:
-        try:
-            return _listen_all(addresses, port, backlog, reuse_port)
-        except OSError as error:
-            attempts -= 1
-            # The port that was free on the first address may be taken on another.
-            if port or not attempts or error.errno != errno.EADDRINUSE:
-                raise
+    try:
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            sock.listen(backlog)
+    except OSError as error:
+        raise _refused(error, sock.getsockname()) from None
 
 
-async def _addresses(host: Host, port: int) -> list[tuple[int, str]]:
+async def _addresses(host: Host, port: int, family: int) -> list[tuple[int, str]]:
     """Family and IP of each address of `host`, each once."""
     hosts: Sequence[str | None] = [host or None] if host is None or isinstance(host, str) else host
     loop = asyncio.get_running_loop()
     addresses: dict[tuple[int, str], None] = {}
     for name in hosts:
-        for family, _, _, _, address in await loop.getaddrinfo(
-            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        for found, _, _, _, address in await loop.getaddrinfo(
+            name, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
-            addresses[int(family), str(address[0])] = None
+            addresses[int(found), str(address[0])] = None
     return list(addresses)
 
 
-def _listen_all(
-    addresses: Sequence[tuple[int, str]], port: int, backlog: int, reuse_port: bool
+def _bind_all(
+    addresses: Sequence[tuple[int, str]], port: int, backlog: int | None, reuse_port: bool
 ) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     absent: OSError | None = None
@@ -79,7 +161,7 @@ def _listen_all(
         for family, ip in addresses:
             chosen = sockets[0].getsockname()[1] if sockets else port
             try:
-                sockets.append(_listen(family, (ip, chosen), backlog, reuse_port))
+                sockets.append(_bound_socket(family, (ip, chosen), backlog, reuse_port))
             except OSError as error:
                 if error.errno not in _ABSENT:
                     raise
@@ -93,7 +175,9 @@ def _listen_all(
     return sockets
 
 
-def _listen(family: int, address: tuple[str, int], backlog: int, reuse: bool) -> socket.socket:
+def _bound_socket(
+    family: int, address: tuple[str, int], backlog: int | None, reuse: bool
+) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
@@ -106,18 +190,17 @@ def _listen(family: int, address: tuple[str, int], backlog: int, reuse: bool) ->
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        sock.listen(backlog)
+        if backlog is not None:  # now, because only listening tells that the address is taken
+            sock.listen(backlog)
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        where = f"[{address[0]}]" if ":" in address[0] else address[0]
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(error.errno, f"cannot listen on {where}:{address[1]}: {reason}") from None
+        raise _refused(error, address) from None
     return sock
 
 
-def listening_unix_socket(path: str, *, backlog: int) -> socket.socket:
-    """A bound, listening, non-blocking Unix socket; a stale one at `path` is replaced.
+def _bound_unix_socket(path: str, backlog: int | None) -> socket.socket:
+    """A bound, non-blocking Unix socket; a stale one at `path` is replaced.
 
     Raises OSError when `path` is something else, or somebody still listens there.
     """
@@ -125,13 +208,23 @@ def listening_unix_socket(path: str, *, backlog: int) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
-        sock.listen(backlog)
+        if backlog is not None:
+            sock.listen(backlog)
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(error.errno, f"cannot listen on {path}: {reason}") from None
+        raise _refused(error, path) from None
     return sock
+
+
+def _refused(error: OSError, address: Any) -> OSError:
+    """`error`, saying where."""
+    where = address
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return OSError(error.errno, f"cannot listen on {where}: {reason}")
 
 
 def _remove_stale(path: str) -> None:

@@ -13,18 +13,23 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..engine.agenda import FAULTS
 from ..engine.receiver import Receiver
 from ..engine.session import Session
+from ..errors import shorten
 from ..limits import Limits
+from ..wire.deflate import Deflate, negotiate
 from ..wire.handshake import Origins, accept, is_upgrade
+from ..wire.header import Extension
 from ..wire.request import Request, parse_request
 from ..wire.response import Refusal, Response, add_server_headers, last, respond
-from .connection import Connection, MessageCallback
+from .connection import Connection
 from .http import HTTPService
+from .receiving import MessageCallback
 
 ProcessRequest = Callable[[Connection, Request], Any]
 ProcessResponse = Callable[[Connection, Request, Response], Any]
@@ -50,6 +55,8 @@ class Policy:
     process_request: ProcessRequest | None
     process_response: ProcessResponse | None
     server_header: str | None
+    compression: Deflate | None
+    create_connection: type[Connection]
 
 
 class House(Protocol):
@@ -88,7 +95,7 @@ class Reception(Receiver):
             self._judge(session, head)
         except Refusal as refusal:
             self._refuse(session, refusal.response)
-        except Exception:
+        except FAULTS:
             self._failed(session)
 
     def on_overdue(self, session: Session) -> None:
@@ -96,12 +103,15 @@ class Reception(Receiver):
         if consulting is not None:
             consulting.cancel()
             self._refuse(session, respond(503, TOO_LONG))
-        elif session.head is not None:  # nothing to say to those who never said anything
+        elif session.head is not None:
             self._refuse(session, respond(408, "the opening handshake took too long\n"))
+        else:
+            session.abort()  # to those who never said anything: nothing, and no time to hear it
 
     async def stop(self) -> None:
         """Cancel the hooks of the application that still run."""
         tasks = list(self.consulting.values())
+        await asyncio.sleep(0)  # by then each has begun: no coroutine of a hook is left unawaited
         for task in tasks:
             task.cancel()
         if tasks:
@@ -115,7 +125,7 @@ class Reception(Receiver):
             session.hand_over(self.house.http.protocol(), head)
             return
         self._check_room()
-        connection = Connection(session, self.house, self.house.on_message)
+        connection = self.policy.create_connection(session, self.house, self.house.on_message)
         connection.head = head
         if self.policy.process_request is None and self.policy.process_response is None:
             self._answer(session, connection, self._accept(connection, request), request)
@@ -138,20 +148,44 @@ class Reception(Receiver):
             connection=connection,
             origins=policy.origins,
             hosts=policy.hosts,
+            extensions=lambda offers: self._agree(connection, offers),
         )
 
+    def _agree(self, connection: Connection, offers: list[Extension]) -> str | None:
+        """The answer to what the client offers, by which the session will compress."""
+        if self.policy.compression is None:
+            return None
+        found = negotiate(offers, self.policy.compression)
+        if found is None:
+            return None
+        connection.session.agree(found[1])
+        return found[0]
+
     def _ask(self, session: Session, connection: Connection, request: Request) -> None:
-        """Let the application's hooks look at it; they may take their time."""
-        task = session.agenda.loop.create_task(self._consult(session, connection, request))
+        """Let the application's hooks look at it. Plain functions are asked at once; only one
+        that takes its time costs a task."""
+        connection.asked = request
+        answer = self._hear(connection, request)
+        if isinstance(answer, Response):
+            self._check_room()  # a hook may have closed the server
+            self._answer(session, connection, answer, request)
+            return
+        waiting = self._consult(session, connection, request, answer)
+        task = session.agenda.loop.create_task(waiting)
         self.consulting[session] = task
         task.add_done_callback(lambda _: self.consulting.pop(session))
 
-    async def _consult(self, session: Session, connection: Connection, request: Request) -> None:
-        connection.asked = request
+    async def _consult(
+        self,
+        session: Session,
+        connection: Connection,
+        request: Request,
+        answer: Coroutine[Any, Any, Response],
+    ) -> None:
         try:
             # The deadline of those who leave meanwhile, too: nobody else ends their hooks.
             async with asyncio.timeout(self.policy.limits.open_timeout) as patience:
-                response = await self._hear(connection, request)
+                response = await answer
             self._check_room()  # it may have changed meanwhile
             self._answer(session, connection, response, request)
         except TimeoutError:
@@ -164,14 +198,33 @@ class Reception(Receiver):
         except Exception:
             self._failed(session)
 
-    async def _hear(self, connection: Connection, request: Request) -> Response:
-        """What is answered after the hooks had their say."""
-        response = await _call(self.policy.process_request, connection, request)
+    def _hear(
+        self, connection: Connection, request: Request
+    ) -> Response | Coroutine[Any, Any, Response]:
+        """What is answered after the hooks had their say, or a coroutine that waits for it."""
+        hook = self.policy.process_request
+        response = None if hook is None else hook(connection, request)
+        if inspect.isawaitable(response):
+            return self._hear_late(connection, request, response)
+        return self._review(connection, request, response)
+
+    async def _hear_late(
+        self, connection: Connection, request: Request, verdict: Awaitable[Response | None]
+    ) -> Response:
+        answer = self._review(connection, request, await verdict)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _review(
+        self, connection: Connection, request: Request, response: Response | None
+    ) -> Response | Coroutine[Any, Any, Response]:
+        """The second half: our own verdict, and what process_response makes of it."""
         if response is None:
             response = self._verdict(connection, request)
-        changed = await _call(self.policy.process_response, connection, request, response)
-        answer: Response = changed or response
-        return answer
+        hook = self.policy.process_response
+        changed = None if hook is None else hook(connection, request, response)
+        if inspect.isawaitable(changed):
+            return _later(changed, response)
+        return _checked(changed or response)
 
     def _verdict(self, connection: Connection, request: Request) -> Response:
         """As `_accept`, a refusal returned: process_response sees that, too."""
@@ -191,6 +244,8 @@ class Reception(Receiver):
         add_server_headers(response, self.policy.server_header, time.time())
         connection.answer = response.serialize()
         connection.subprotocol = response.headers.get("Sec-WebSocket-Protocol")
+        if "Sec-WebSocket-Extensions" not in response.headers:
+            session.agree(None)  # process_response may have taken it back
         session.send_head(connection.answer)
         self.house.entered(connection, session)
 
@@ -234,9 +289,11 @@ def _reason(response: Response) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
-async def _call(hook: Callable[..., Any] | None, *arguments: Any) -> Any:
-    """What the hook returns, a plain function or a coroutine function; None without one."""
-    if hook is None:
-        return None
-    result = hook(*arguments)
-    return await result if inspect.isawaitable(result) else result
+async def _later(changed: Awaitable[Response | None], response: Response) -> Response:
+    return _checked(await changed or response)
+
+
+def _checked(answer: Any) -> Response:
+    if not isinstance(answer, Response):
+        raise TypeError(f"a hook must return a Response or None, not {shorten(answer)}")
+    return answer

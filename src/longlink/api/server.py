@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import os
 import socket
 import ssl as ssl_module
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from ..engine.agenda import Agenda, agenda_of
-from ..engine.link import Link
-from ..engine.reactor import AVAILABLE, Listener, Reactor, reactor_of
+from ..engine.reactor import AVAILABLE, reactor_of
 from ..engine.session import Session
-from ..engine.stream import Carrier
 from ..errors import ConnectionClosed
-from ..limits import Limits, describe
-from ..wire.endpoint import State
+from ..limits import Limits, describe, keywords
+from ..wire.deflate import Compression, options_of
 from ..wire.frame import CloseCode, close_payload
-from ..wire.handshake import SAME_HOST, Origins, check_compression, check_subprotocols
+from ..wire.handshake import SAME_HOST, Origins, check_subprotocols
 from ..wire.header import check_value
 from ..wire.origin import check_hosts, check_origins
-from .callback import check_handlers, somebody_left
-from .connection import Connection, MessageCallback
+from ..wire.phase import State
+from .callback import check_handlers, check_hooks, check_logger
+from .connection import Connection
+from .front import Front
+from .handler import Handler, Handlers, Logger
 from .http import ASGIApp, HTTPService
-from .port import Host, check_backlog, descriptors, listening_sockets, listening_unix_socket
+from .port import Host, Place, descriptors, port_number
+from .receiving import MessageCallback
 from .reception import Policy, ProcessRequest, ProcessResponse, Reception, SelectSubprotocol
 from .version import SERVER_HEADER
+from .waves import Waves
 
-Handler = Callable[[Connection], Awaitable[None]]
 ConnectionCallback = Callable[[Connection], object]
-Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 SPARE_DESCRIPTORS = 64  # kept for files, logs, and for telling people 503
 
@@ -41,13 +44,14 @@ class Server:
     def __init__(
         self,
         policy: Policy,
+        place: Place,
+        sockets: Sequence[socket.socket],
         handler: Handler | None,
         on_open: ConnectionCallback | None,
         on_message: MessageCallback | None,
         on_close: ConnectionCallback | None,
         logger: Logger,
     ) -> None:
-        self.handler = handler
         self.on_open = on_open
         self.on_message = _ignore if handler is None and on_message is None else on_message
         self.on_close = on_close
@@ -59,10 +63,11 @@ class Server:
         self.http: HTTPService | None = None
         self.loop = asyncio.get_running_loop()
         self.agenda: Agenda = reactor_of(self.loop) if AVAILABLE else agenda_of(self.loop)
-        self.sockets: tuple[socket.socket, ...] = ()
-        self.listeners: list[Listener | asyncio.Server] = []
+        self.front = Front(
+            place, sockets, self.reception, policy.limits, self.agenda, logger, self.has_room
+        )
+        self.handlers = None if handler is None else Handlers(handler, self.loop, logger)
         self._connections: set[Connection] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
         self.closing: asyncio.Task[None] | None = None
         self.closed = asyncio.Event()
         self.empty = asyncio.Event()
@@ -73,23 +78,41 @@ class Server:
 
     @property
     def connections(self) -> set[Connection]:
-        """Those that are open or closing now: a copy, safe to walk while people leave."""
-        return set(self._connections)
+        """Those that are open now: a copy, safe to walk while people leave."""
+        return {connection for connection in self._connections if connection.state is State.OPEN}
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Those that it listens on; none once it is closed."""
+        return self.front.sockets
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that it runs on."""
         return self.loop
 
     async def start_serving(self) -> None:
-        """Nothing: a server of `serve()` accepts connections from the start."""
+        """Accept connections, after `serve(start_serving=False)`; otherwise it does already.
+
+        Raises OSError when the address was taken meanwhile; then the server is closed. Raises
+        RuntimeError when it was closed before.
+        """
+        if self.closing is not None:
+            raise RuntimeError("the server is closed")
+        try:
+            await self.front.open()
+        except BaseException:
+            self.close()
+            raise
 
     def is_serving(self) -> bool:
         """Whether new connections are accepted."""
-        return bool(self.listeners) and self.closing is None
+        return bool(self.front.listeners) and self.closing is None
 
     async def serve_forever(self) -> None:
-        """Wait until the server is closed; cancelling this closes it."""
+        """Accept connections until the server is closed; cancelling this closes it."""
         try:
+            if self.closing is None:
+                await self.start_serving()
             await self.wait_closed()
         finally:
             self.close()
@@ -100,20 +123,32 @@ class Server:
         close_connections: bool = True,
         code: int = CloseCode.GOING_AWAY,
         reason: str = "",
+        over: float = 0.0,
     ) -> None:
         """Stop accepting and close every connection; `wait_closed` waits for the end of it.
 
         Connections get `close_timeout` for their closing handshake, handlers as long again.
+        Only the first call counts; who wants to hurry after it calls `abort_clients`.
 
         Args:
             close_connections: False leaves open connections to their handlers.
             code, reason: what they are told (RFC 6455 §7.4.1).
+            over: seconds in which they are told, evenly, so that thousands don't come back all
+                in the same one. Those not told yet go on as before.
 
         Raises LocalProtocolError for a code or reason that may not travel.
         """
         close_payload(code, reason)
+        if not 0 <= over < float("inf"):
+            raise ValueError(f"over must be a number of seconds, not {over!r}")
         if self.closing is None:
-            self.closing = self.loop.create_task(self._close(close_connections, code, reason))
+            waves = Waves(over, code, reason, self.agenda) if close_connections else None
+            self.closing = self.loop.create_task(self._close(waves))
+
+    def abort_clients(self) -> None:
+        """Cut every connection now, without a closing handshake or what is left of it."""
+        for connection in list(self._connections):
+            connection.session.abort()
 
     async def wait_closed(self) -> None:
         """Wait until the server was closed, everybody has left, every handler has returned."""
@@ -128,54 +163,19 @@ class Server:
 
     # Starting.
 
-    async def open(
-        self,
-        sockets: Sequence[socket.socket],
-        *,
-        backlog: int,
-        tls: ssl_module.SSLContext | None,
-        http: ASGIApp | None,
-        server_header: str | None,
-    ) -> None:
-        """Accept connections on `sockets`, which the server closes at its end, or now when
-        that fails."""
-        self.sockets = tuple(sockets)
+    async def open(self, http: ASGIApp | None, server_header: str | None) -> None:
+        """Start the application for plain HTTP. When that fails the server is closed."""
         try:
             if http is not None:
-                service = HTTPService(http, self.carrier, server_header, self.limits.max_head)
+                service = HTTPService(
+                    http, self.front.carrier, server_header, self.limits, self.agenda
+                )
                 await service.start()
                 self.http = service
-            for sock in sockets:
-                self.listeners.append(await self._listen(sock, backlog, tls))
         except BaseException:
-            for sock in sockets:
-                sock.close()
+            self.front.close()
             self.close()
             raise
-
-    async def _listen(
-        self, sock: socket.socket, backlog: int, tls: ssl_module.SSLContext | None
-    ) -> Listener | asyncio.Server:
-        sock.setblocking(False)
-        sock.listen(backlog)
-        if tls is None and isinstance(self.agenda, Reactor):
-            return Listener(self.agenda, sock, self._link)
-        timeouts: dict[str, Any] = {}
-        if tls is not None:
-            timeouts["ssl_handshake_timeout"] = self.limits.open_timeout
-            timeouts["ssl_shutdown_timeout"] = self.limits.close_timeout
-        return await self.loop.create_server(
-            self.carrier, sock=sock, ssl=tls, backlog=backlog, **timeouts
-        )
-
-    def _link(self, fd: int) -> Link:
-        agenda = self.agenda
-        assert isinstance(agenda, Reactor)
-        return Link(fd, agenda.poll, False, self.reception, self.limits, agenda)
-
-    def carrier(self) -> Carrier:
-        """A protocol for a transport that somebody else accepted."""
-        return Carrier(False, self.reception, self.limits, self.agenda)
 
     # For the reception.
 
@@ -199,10 +199,8 @@ class Server:
         session.welcome(connection)
         if self.on_open is not None:
             self._call(self.on_open, "on_open", connection)
-        if self.handler is not None and connection.state is State.OPEN:
-            task = self.loop.create_task(self._handle(connection))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        if self.handlers is not None and connection.state is State.OPEN:
+            self.handlers.start(connection)
 
     def left(self, connection: Connection) -> None:
         """See `House`."""
@@ -220,34 +218,17 @@ class Server:
         except (Exception, asyncio.CancelledError):
             connection.crash(name)
 
-    async def _handle(self, connection: Connection) -> None:
-        handler = self.handler
-        assert handler is not None
-        try:
-            await handler(connection)
-        except Exception as problem:
-            if somebody_left(problem):
-                self.logger.debug("connection handler ended: %s", problem)
-            else:
-                connection.crash("connection handler")
-        except asyncio.CancelledError:
-            connection.session.fail(CloseCode.INTERNAL_ERROR)  # nobody looks after it any more
-            raise
-        await connection.close()
-
     # Shutting down is a state: stop accepting, say 1001, drain to a deadline, cut.
 
-    async def _close(self, close_connections: bool, code: int, reason: str) -> None:
+    async def _close(self, waves: Waves | None) -> None:
         try:
-            for listener in self.listeners:
-                listener.close()
+            self.front.close()
             self._cut_strays(half_open=True)
-            await self.reception.stop()
-            if close_connections:
-                for connection in self.connections:
-                    connection.session.send_close(code, reason)
+            farewell = () if waves is None else (waves.roll(self._connections),)
+            await asyncio.gather(self.reception.stop(), *farewell)
             await self.empty.wait()  # each has its own deadline: close_timeout
-            await self._end_handlers(self.limits.close_timeout if close_connections else None)
+            if self.handlers is not None:
+                await self.handlers.end(None if waves is None else self.limits.close_timeout)
             if self.agenda.tasks:  # connections on their way to HTTP
                 await asyncio.wait(self.agenda.tasks, timeout=self.limits.close_timeout)
             if self.http is not None:
@@ -256,17 +237,6 @@ class Server:
             self._cut_strays(half_open=False)
             self.agenda.drop_user()
             self.closed.set()
-
-    async def _end_handlers(self, timeout: float | None) -> None:
-        """Wait for the handlers; those that run longer than `timeout` are cancelled."""
-        if not self.tasks:
-            return
-        _, late = await asyncio.wait(self.tasks, timeout=timeout)
-        for task in late:
-            self.logger.warning("connection handler did not end in time: cancelled")
-            task.cancel()
-        if late:  # one that refuses to be cancelled does not keep the server from ending
-            await asyncio.wait(late, timeout=timeout)
 
     def _cut_strays(self, half_open: bool) -> None:
         """End the sessions that are no connections: not yet, or not any more."""
@@ -296,14 +266,18 @@ class serve:
         hosts: the names that a Host header may have; None takes any.
         subprotocols: those spoken, the preferred first. select_subprotocol: a function of
             the connection and those offered that picks one instead.
-        compression: None, which is all there is so far.
+        compression: "deflate" (RFC 7692), a `Deflate` with other parameters, or None.
         process_request, process_response: look at the opening handshake; a Response returned
             is sent instead. Plain or coroutine functions.
         server_header: the Server header; None for none.
         http: an ASGI application for requests that are no WebSocket. Without, they get 426.
-        ssl: a server context for TLS.
-        backlog: connections that may wait to be accepted. reuse_port: SO_REUSEPORT.
+        ssl: a server context for TLS; ssl_handshake_timeout, ssl_shutdown_timeout: in seconds,
+            instead of open_timeout and close_timeout.
+        family: socket.AF_INET or AF_INET6 for one of them only. reuse_port: SO_REUSEPORT.
+        backlog: connections that may wait to be accepted.
+        start_serving: False only binds the address, until `Server.start_serving`.
         logger: default "longlink.server".
+        create_connection: a subclass of Connection.
         limits: any field of `Limits` by its name, such as max_size=2**20.
 
     Raises:
@@ -314,7 +288,7 @@ class serve:
         self,
         handler: Handler | None = None,
         host: Host = None,
-        port: int | None = None,
+        port: int | str | None = None,
         *,
         on_open: ConnectionCallback | None = None,
         on_message: MessageCallback | None = None,
@@ -323,31 +297,41 @@ class serve:
         hosts: Sequence[str] | None = None,
         subprotocols: Sequence[str] | None = None,
         select_subprotocol: SelectSubprotocol | None = None,
-        compression: None = None,
+        compression: Compression = "deflate",
         process_request: ProcessRequest | None = None,
         process_response: ProcessResponse | None = None,
         server_header: str | None = SERVER_HEADER,
         http: ASGIApp | None = None,
         logger: Logger | None = None,
+        create_connection: type[Connection] | None = None,
         ssl: ssl_module.SSLContext | None = None,
         sock: socket.socket | None = None,
-        path: str | None = None,
+        path: str | os.PathLike[str] | None = None,
+        family: int = socket.AF_UNSPEC,
         backlog: int = 128,
         reuse_port: bool = False,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        start_serving: bool = True,
         **limits: Any,
     ) -> None:
         check_handlers(handler, on_open, on_message, on_close)
-        _check_place(host, port, path, sock)
-        check_backlog(backlog)
+        check_hooks(
+            process_request=process_request,
+            process_response=process_response,
+            select_subprotocol=select_subprotocol,
+            create_connection=create_connection,
+            http=http,
+        )
+        check_logger(logger)
         check_origins(origins)
         check_hosts(hosts)
-        check_compression(compression)
         if subprotocols is not None:
             check_subprotocols(subprotocols)
         if server_header is not None:
             check_value("Server", server_header)
         self.policy = Policy(
-            Limits.of(limits),
+            Limits.of(limits, _KEYWORDS),
             origins,
             hosts,
             subprotocols,
@@ -355,36 +339,36 @@ class serve:
             process_request,
             process_response,
             server_header,
+            options_of(compression),
+            create_connection or Connection,
         )
         self.callbacks = (handler, on_open, on_message, on_close)
-        self.logger = logger or logging.getLogger("longlink.server")
+        self.logger = logging.getLogger("longlink.server") if logger is None else logger
         self.http = http
-        self.ssl = ssl
-        self.place = (host, port, path, sock, backlog, reuse_port)
+        self.start_serving = start_serving
+        self.place = Place(
+            host=host,
+            port=port_number(port),
+            path=path,
+            sock=sock,
+            family=family,
+            backlog=backlog,
+            reuse_port=reuse_port,
+            tls=ssl,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
         self.server: Server | None = None
 
     async def _start(self) -> Server:
         if self.server is None:
-            backlog = self.place[4]
-            sockets = await self._sockets()
-            server = Server(self.policy, *self.callbacks, self.logger)
-            await server.open(
-                sockets,
-                backlog=backlog,
-                tls=self.ssl,
-                http=self.http,
-                server_header=self.policy.server_header,
-            )
+            sockets = await self.place.bind(listen=self.start_serving)
+            server = Server(self.policy, self.place, sockets, *self.callbacks, self.logger)
+            await server.open(self.http, self.policy.server_header)
+            if self.start_serving:
+                await server.start_serving()
             self.server = server
         return self.server
-
-    async def _sockets(self) -> list[socket.socket]:
-        host, port, path, sock, backlog, reuse_port = self.place
-        if sock is not None:
-            return [sock]
-        if path is not None:
-            return [listening_unix_socket(path, backlog=backlog)]
-        return await listening_sockets(host, port, backlog=backlog, reuse_port=reuse_port)
 
     def __await__(self) -> Generator[Any, None, Server]:
         return self._start().__await__()
@@ -397,10 +381,14 @@ class serve:
         await self.server.__aexit__(*exception)
 
 
-serve.__doc__ = f"{serve.__doc__}\n    Limits:\n{describe()}\n"
+_KEYWORDS = keywords(serve)
+
+serve.__doc__ = f"{inspect.cleandoc(serve.__doc__ or '')}\n\nLimits:\n{describe()}\n"
 
 
-def unix_serve(handler: Handler | None = None, path: str | None = None, **kwargs: Any) -> serve:
+def unix_serve(
+    handler: Handler | None = None, path: str | os.PathLike[str] | None = None, **kwargs: Any
+) -> serve:
     """`serve` on a Unix socket."""
     if path is None and kwargs.get("sock") is None:
         raise TypeError("unix_serve() needs a path, or sock")
@@ -409,11 +397,3 @@ def unix_serve(handler: Handler | None = None, path: str | None = None, **kwargs
 
 def _ignore(connection: Connection, message: str | bytes) -> None:
     """Who only pushes doesn't listen; the peer's Close must be seen all the same."""
-
-
-def _check_place(
-    host: Host, port: int | None, path: str | None, sock: socket.socket | None
-) -> None:
-    given = [(host, port) != (None, None), path is not None, sock is not None]
-    if sum(given) > 1:
-        raise ValueError("host and port, path, or sock: only one says where to listen")

@@ -1,0 +1,118 @@
+"""What a connection says of itself: who is there, what was asked, how it ended."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from ..engine.receiver import Receiver
+from ..engine.session import Session
+from ..wire.frame import CloseCode
+from ..wire.phase import STATE_OF, Phase, State
+from ..wire.request import Request, parse_request
+from ..wire.response import Response, parse_response
+from .transport import transport_of
+
+_CLOSED_OVER_THERE = Phase.CLOSE_DONE  # from here on the peer's Close is known, or none comes
+
+
+class Described(Receiver):
+    """The receiver of an open session, as far as it only tells."""
+
+    __slots__ = (
+        "_id",
+        "_peer",
+        "answer",
+        "asked",
+        "head",
+        "owner",
+        "session",
+        "subprotocol",
+        "username",
+    )
+
+    def __init__(self, session: Session, owner: Any) -> None:
+        self.session = session
+        self.owner = owner  # the server, or `Client`; told `left(connection)` at the end
+        self.subprotocol: str | None = None
+        self.username: str | None = None  # set by whoever authenticates
+        self.head = b""  # the request as it came or went
+        self.answer = b""  # the response as it came or went
+        self.asked: Request | None = None  # the request as hooks of the application saw it
+        self._id: uuid.UUID | None = None
+        self._peer = session.address(peer=True)
+
+    @property
+    def server(self) -> Any:
+        """The `Server` it came to; None for a client's connection."""
+        return None if self.session.client else self.owner
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[Any]:
+        """The server's logger or "longlink.client"; its records carry `websocket`."""
+        return logging.LoggerAdapter(self.owner.logger, {"websocket": self})
+
+    @property
+    def transport(self) -> Any:
+        """asyncio's transport, or what answers the same questions where there is none."""
+        return transport_of(self.session)
+
+    @property
+    def id(self) -> uuid.UUID:
+        """A random identifier, for logs."""
+        if self._id is None:
+            self._id = uuid.uuid4()
+        return self._id
+
+    @property
+    def request(self) -> Request:
+        """The opening handshake's request. Parsed when asked for."""
+        if self.asked is None:
+            self.asked = parse_request(self.head)
+        return self.asked
+
+    @property
+    def response(self) -> Response | None:
+        """The opening handshake's response; None before there is one. Parsed at each call."""
+        return parse_response(self.answer) if self.answer else None
+
+    @property
+    def local_address(self) -> Any:
+        """Our address as the socket module shapes it; None once TCP is closed."""
+        return self.session.address(peer=False)
+
+    @property
+    def remote_address(self) -> Any:
+        """The peer's address as the socket module shapes it."""
+        return self._peer
+
+    @property
+    def state(self) -> State:
+        """`readyState`: 0 connecting, 1 open, 2 closing, 3 closed."""
+        state = STATE_OF[self.session.phase]
+        return State.CLOSING if self.session.broken and state is State.OPEN else state
+
+    @property
+    def close_code(self) -> int | None:
+        """The code the peer closed with, 1006 when TCP ended without; None before."""
+        if self.session.phase < _CLOSED_OVER_THERE and not self.session.broken:
+            return None
+        rcvd = self.session.close_rcvd
+        return int(CloseCode.ABNORMAL_CLOSURE) if rcvd is None else int(rcvd.code)
+
+    @property
+    def close_reason(self) -> str | None:
+        """The reason the peer closed with, "" when TCP ended without; None before."""
+        if self.session.phase < _CLOSED_OVER_THERE and not self.session.broken:
+            return None
+        rcvd = self.session.close_rcvd
+        return "" if rcvd is None else str(rcvd.reason)
+
+    @property
+    def latency(self) -> float:
+        """Seconds of the last ping's round trip; 0.0 before the first."""
+        return float(self.session.latency)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._peer} {self.state.name}>"
