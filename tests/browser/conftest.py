@@ -52,6 +52,8 @@ class Tabs:
         page = await self.blank(beside=beside, **context)
         await page.goto(url)
         await expect(page.locator("#people [data-you]")).to_have_count(1)
+        # Behind the browser's own request: a test that kills the server cuts no icon in half.
+        await page.evaluate("fetch('page/icon.svg').then((answer) => answer.text())")
         return page
 
     async def blank(self, *, beside: Page | None = None, **context: object) -> Page:

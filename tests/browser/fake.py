@@ -6,6 +6,7 @@ cope with something the real one never does, or does only at its operator's term
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 import time
@@ -31,6 +32,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.visitors: dict[int, ServerConnection] = {}
+        self.arrivals: asyncio.Queue[ServerConnection] = asyncio.Queue()
         self.names: dict[int, str] = {}
         self.heard: list[dict[str, object]] = []
         self.url = ""
@@ -90,6 +92,7 @@ class Fake:
     async def _converse(self, visitor: ServerConnection) -> None:
         number = max(self.visitors, default=0) + 1
         self.visitors[number] = visitor
+        self.arrivals.put_nowait(visitor)
         self.names[number] = ""
         people = [
             {"id": i, "name": self.names[i], "ip": "127.0.0.1", "since": time.time()}

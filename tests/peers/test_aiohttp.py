@@ -46,7 +46,7 @@ async def test_client() -> None:
             assert (close.type, close.data, close.extra) == (WSMsgType.CLOSE, 4001, "enough")
         assert await ended.get() == (1000, "")
         async with session.ws_connect(uri, compress=15) as ws:
-            assert ws.compress == 0  # offered, and not agreed to
+            assert ws.compress == 15
             await ws.close(code=4002, message=b"my turn")
             assert ws.close_code == 4002
         assert await ended.get() == (4002, "my turn")

@@ -48,7 +48,7 @@ class Product:
     @property
     def url(self) -> str:
         """The address to open."""
-        found = re.search(r"http://\S+", self.banner)
+        found = re.search(r"https?://\S+", self.banner)
         assert found, self.banner
         return found[0]
 

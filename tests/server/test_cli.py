@@ -24,6 +24,12 @@ OTHER: dict[str, tuple[str, Any]] = {
     "allow_host": ("a.example", ("a.example",)),
     "echo": ("1", True),
     "max_file": ("7", 7),
+    "compression": ("deflate", "deflate"),
+    "ssl_certfile": ("c.pem", "c.pem"),
+    "ssl_keyfile": ("k.pem", "k.pem"),
+    "ssl_keyfile_password": ("secret", "secret"),
+    "ssl_ca_certs": ("ca.pem", "ca.pem"),
+    "ssl_cert_reqs": ("optional", "optional"),
     "shutdown_timeout": ("0.5", 0.5),
     "loop": ("asyncio", "asyncio"),
     "log_level": ("error", "error"),
@@ -150,6 +156,15 @@ def test_none_switches_a_limit_off_where_that_is_allowed(
             "'--shutdown-timeout': shutdown_timeout must be at least 0, not -1.0",
         ),
         (["--max-file", "0"], "'--max-file': max_file must be at least 1, not 0"),
+        (["--shutdown-rate", "0"], "'--shutdown-rate': shutdown_rate must be at least 1, not 0"),
+        (
+            ["--compression", "gzip"],
+            "'--compression': 'gzip' is not one of 'off', 'deflate'.",
+        ),
+        (
+            ["--ssl-cert-reqs", "3"],
+            "'--ssl-cert-reqs': '3' is not one of 'none', 'optional', 'required', '0', '1', '2'.",
+        ),
         (
             ["--origin", "https://a.example", "--origin", "a.example"],
             "'--origin': origin must look like https://example.com, not 'a.example'",

@@ -297,6 +297,37 @@ async def test_a_second_signal_does_not_wait(launch: Launch, number: signal.Sign
     assert not any("Traceback" in line for line in log)
 
 
+@pytest.mark.parametrize(
+    ("people", "rate", "timeout", "seconds"),
+    [
+        (3, 1000, 5.0, 0.003),
+        (2000, 1000, 5.0, 2.0),
+        (10_000, 1000, 5.0, 4.0),
+        (10_000, None, 5.0, 0.0),
+        (10_000, 1000, 0.0, 0.0),
+    ],
+)
+def test_thousands_are_not_told_in_the_same_second(
+    people: int, rate: int | None, timeout: float, seconds: float
+) -> None:
+    config = Config(shutdown_rate=rate, shutdown_timeout=timeout)
+    assert service.spread(people, config) == pytest.approx(seconds)
+
+
+async def test_a_second_signal_cuts_those_who_were_not_told_yet(launch: Launch) -> None:
+    async with launch("--shutdown-rate", "1", "--shutdown-timeout", "1000") as product:
+        peers = [await open_mute(product) for _ in range(3)]
+        await product.line("#3 127.0.0.1 joined")
+        product.signal(signal.SIGTERM)
+        await product.line("saying goodbye to 3")
+        product.signal(signal.SIGTERM)
+        code, _, log = await product.end()
+        for _, writer in peers:
+            writer.close()
+    assert code == 0
+    assert not any("Traceback" in line for line in log)
+
+
 async def test_an_http_client_that_lingers_does_not_hold_the_exit_up(launch: Launch) -> None:
     async with launch("--shutdown-timeout", "1000") as product, aiohttp.ClientSession() as session:
         async with session.get(product.url) as response:
@@ -322,6 +353,7 @@ async def test_an_http_client_that_lingers_does_not_hold_the_exit_up(launch: Lau
 )
 def test_the_address_to_open(host: str, names: list[Any], shown: str) -> None:
     assert address(host, names) == shown
+    assert address(host, names, secure=True) == shown.replace("http", "https")
 
 
 @pytest.mark.parametrize(

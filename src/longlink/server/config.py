@@ -58,11 +58,38 @@ class Config:
     )
     echo: bool = _option(False, "answer only the one who sent, instead of everybody")
     max_file: int | None = _option(2**26, "largest file that /file sends", unit="bytes", minimum=1)
+    compression: Literal["off", "deflate"] = _option(
+        "off", "compress messages with clients that offer it (permessage-deflate)"
+    )
+    ssl_certfile: str | None = _option(
+        None, "speak TLS (https, wss) with the certificate chain in this PEM file"
+    )
+    ssl_keyfile: str | None = _option(
+        None, "private key of the certificate; default: in the certificate's file"
+    )
+    ssl_keyfile_password: str | None = _option(
+        None, "password of the key; better given by the environment, where ps does not show it"
+    )
+    ssl_ca_certs: str | None = _option(
+        None, "ask clients for a certificate that one of the authorities in this PEM file signed"
+    )
+    ssl_cert_reqs: Literal["none", "optional", "required", "0", "1", "2"] | None = _option(
+        None,
+        "whether a client needs a certificate; a number as in the ssl module; default: required"
+        " with --ssl-ca-certs, otherwise none",
+    )
     shutdown_timeout: float = _option(
         5.0,
         "time for everybody to say goodbye before the server exits",
         unit="seconds",
         minimum=0,
+    )
+    shutdown_rate: int | None = _option(
+        1000,
+        "people said goodbye to in a second, so that they don't all come back in the same one;"
+        " the last is told when a fifth of the shutdown timeout is left, however many they are",
+        unit="people",
+        minimum=1,
     )
     loop: Literal["auto", "asyncio", "uvloop"] = _option(
         "auto", "event loop; auto takes uvloop when it is installed"

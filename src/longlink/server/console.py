@@ -25,7 +25,10 @@ def on_terminal() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     # A shell's background job would be stopped (SIGTTIN) as soon as it reads.
-    foreground = os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    try:
+        foreground = os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return False  # a terminal, but not the one that controls us
     return foreground and os.environ.get("TERM") != "dumb"
 
 

@@ -24,12 +24,14 @@ from .door import ANY, choose_hosts, choose_origins, judge_path, select_form
 from .log import configure
 from .operator import Operator
 from .room import Room
+from .secure import make_context
 
 log = logging.getLogger("longlink.service")
 
 CANNOT_RUN = 2
 GOODBYE = "server is shutting down"
 CUT_S = 1.0  # what cutting everybody off may take
+SPREAD = 0.8  # of the shutdown timeout, at most, for telling everybody
 UNCOMPILED = (
     "longlink runs uncompiled, which is slower: no C compiler was found when it was installed,"
     " or compiling failed (pip install -v shows why)"
@@ -91,7 +93,7 @@ async def _serve(config: Config) -> None:
         room.listener = operator.hear
         await _converse(Console(operator), stop)
     await stop.asked.wait()
-    await _say_goodbye(server, room, stop, config.shutdown_timeout)
+    await _say_goodbye(server, room, stop, config)
     if config.uds is not None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(config.uds)
@@ -109,6 +111,8 @@ async def listen(config: Config, room: Room) -> Server:
             process_request=judge_path,
             select_subprotocol=select_form,
             http=make_app(lambda: len(room.roster)),
+            ssl=make_context(config),
+            compression=None if config.compression == "off" else config.compression,
             on_open=room.join,
             on_message=room.receive,
             on_close=room.leave,
@@ -125,7 +129,8 @@ async def listen(config: Config, room: Room) -> Server:
 
 
 def _announce(config: Config, names: list[Any]) -> None:
-    place = f"unix:{config.uds}" if config.uds else address(config.host, names)
+    secure = config.ssl_certfile is not None
+    place = f"unix:{config.uds}" if config.uds else address(config.host, names, secure=secure)
     print(f"longlink {__version__} serving on {place}  (Ctrl-C stops)", flush=True)
     if FLAVOUR == "uncompiled":
         print(UNCOMPILED, file=sys.stderr)
@@ -135,12 +140,13 @@ def _announce(config: Config, names: list[Any]) -> None:
         log.warning("listening beyond this machine: anybody who reaches it may talk")
 
 
-def address(host: str, names: list[Any]) -> str:
+def address(host: str, names: list[Any], *, secure: bool = False) -> str:
     """The address to open in a browser on this machine, for what the sockets are bound to."""
     bound, port = names[0][:2]
     if ipaddress.ip_address(bound.partition("%")[0]).is_unspecified:
         host = "::1" if ":" in bound else "127.0.0.1"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    name = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{name}:{port}/"
 
 
 def is_loopback(ip: str) -> bool:
@@ -159,17 +165,27 @@ async def _converse(console: Console, stop: Stop) -> None:
     stop.asked.set()
 
 
-async def _say_goodbye(server: Server, room: Room, stop: Stop, timeout: float) -> None:
+def spread(people: int, config: Config) -> float:
+    """Seconds to say goodbye in: a few are told at once, thousands one after the other. What is
+    left of the timeout is for their answers."""
+    if config.shutdown_rate is None:
+        return 0.0
+    return min(people / config.shutdown_rate, SPREAD * config.shutdown_timeout)
+
+
+async def _say_goodbye(server: Server, room: Room, stop: Stop, config: Config) -> None:
     log.info("stopping: saying goodbye to %d", len(room.roster))
     room.close()
-    server.close(code=CloseCode.GOING_AWAY, reason=GOODBYE)
+    over = spread(len(room.roster), config)
+    server.close(code=CloseCode.GOING_AWAY, reason=GOODBYE, over=over)
     everybody = asyncio.create_task(server.wait_closed())
     hurry = asyncio.create_task(stop.hurried.wait())
-    await asyncio.wait((everybody, hurry), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(
+        (everybody, hurry), timeout=config.shutdown_timeout, return_when=asyncio.FIRST_COMPLETED
+    )
     if not everybody.done():
         log.warning("%d did not say goodbye in time and were cut off", len(room.roster))
-        for connection in server.connections:
-            connection.session.abort()
+        server.abort_clients()
         await asyncio.wait((everybody,), timeout=CUT_S)
     for task in (everybody, hurry):
         task.cancel()
