@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"wire"},
     {"engine"},
     {"api"},
-    {"line", "hub", "brokers"},
+    {"line", "hub", "brokers", "sync"},
     {""},  # longlink/__init__.py, which re-exports
     {"server"},
     {"__main__"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def wait_until_it_listens(port: int, process: subprocess.Popen[str]) -> None:
 def test_both_languages_have_the_same_examples() -> None:
     chinese = ROOT / "README.zh-CN.md"
     assert blocks(README, "python") == blocks(chinese, "python")
-    assert len(blocks(README, "python")) == 4
+    assert len(blocks(README, "python")) == 6
     commands = [re.sub(r" *#.*", "", block) for block in blocks(README, "sh")]
     assert commands == [re.sub(r" *#.*", "", block) for block in blocks(chinese, "sh")]
 
@@ -57,11 +58,31 @@ def test_client_and_server_talk(server: str, port: int) -> None:
     serving = run(sample(server), port)
     try:
         wait_until_it_listens(port, serving)
-        said, _ = run(sample("longlink.connect("), port).communicate(timeout=30)
+        said, _ = run(sample("async with longlink.connect("), port).communicate(timeout=30)
         assert said == "hello\n"
     finally:
         serving.kill()
         serving.communicate()
+
+
+def test_the_client_that_blocks_and_the_one_that_comes_back(port: int) -> None:
+    serving = run(sample("broadcast("), port)
+    waiting = None
+    try:
+        wait_until_it_listens(port, serving)
+        waiting = run(sample("async for ws"), port)
+        assert waiting.stdout is not None
+        heard = ""
+        while not heard:  # it may not have connected before the first was sent
+            said, _ = run(sample("longlink.sync"), port).communicate(timeout=30)
+            assert said == "hello\n"
+            if select.select([waiting.stdout], [], [], 0.5)[0]:
+                heard = waiting.stdout.readline()
+        assert heard == "hello\n"
+    finally:
+        for process in filter(None, (serving, waiting)):
+            process.kill()
+            process.communicate()
 
 
 def test_one_port_for_http_and_websockets(port: int) -> None:
@@ -72,7 +93,7 @@ def test_one_port_for_http_and_websockets(port: int) -> None:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             answer = b"".join(iter(lambda: sock.recv(4096), b""))
         assert answer.endswith(b"plain HTTP")
-        said, _ = run(sample("longlink.connect("), port).communicate(timeout=30)
+        said, _ = run(sample("async with longlink.connect("), port).communicate(timeout=30)
         assert said == "hello\n"
     finally:
         serving.kill()
