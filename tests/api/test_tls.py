@@ -25,6 +25,7 @@ import longlink.api.client
 import longlink.api.secure
 import longlink.api.server
 from longlink import Connection, ConnectionClosedError, Server, State, connect, serve
+from longlink.engine.seal import Seal
 from tests.api.raw import (
     CLOSE,
     FIN,
@@ -552,21 +553,19 @@ async def test_handshakes_under_way_end_with_the_server(ours: ssl.SSLContext, ca
 async def counting(
     carrier: str, context: ssl.SSLContext, **options: Any
 ) -> AsyncIterator[tuple[Server, list[Any]]]:
-    """A server that echoes, and the protocols that it made for transports."""
+    """A server that echoes, and the seals that it made for handshakes."""
     if carrier != "reactor":
         pytest.skip("asyncio's servers make a transport for everybody")
     made: list[Any] = []
-    server = await serve(echo, "127.0.0.1", 0, ssl=context, start_serving=False, **options)
-    make = server.front.carrier
 
-    def carry() -> Any:
-        made.append(make())
+    def make(context: ssl.SSLContext, client: bool) -> Seal:
+        made.append(Seal(context, client))
         return made[-1]
 
-    server.front.carrier = carry  # type: ignore[method-assign]
-    async with server:
-        await server.start_serving()
-        yield server, made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(longlink.api.secure, "Seal", make)
+        async with serve(echo, "127.0.0.1", 0, ssl=context, **options) as server:
+            yield server, made
 
 
 async def test_those_above_so_many_handshakes_wait_for_their_turn(
@@ -624,10 +623,14 @@ async def test_nobody_shakes_hands_where_there_is_no_room(
 
 
 async def test_a_fault_in_the_middle_of_a_handshake_is_one_error_in_the_log(
-    ours: ssl.SSLContext, theirs: ssl.SSLContext, carrier: str, caplog: pytest.LogCaptureFixture
+    ours: ssl.SSLContext,
+    theirs: ssl.SSLContext,
+    carrier: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with counting(carrier, ours) as (server, _):
-        server.front.secured.make = lambda: 1 / 0  # type: ignore[union-attr]
+        monkeypatch.setattr(longlink.api.secure, "Seal", lambda *_: 1 / 0)
         with pytest.raises(OSError):
             await reach(server, theirs)
     assert [(record.name, record.getMessage()) for record in caplog.records] == [

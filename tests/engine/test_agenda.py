@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from longlink.engine.agenda import Agenda, agenda_of
+from longlink.native.kernel import Waker
 
 from .conftest import Until
 
@@ -22,7 +23,7 @@ class Counted:
         self.soon: list[Any] = []
         self.time = self.loop.time
 
-    def call_soon(self, callback: Any, *arguments: Any) -> None:
+    def call_soon(self, callback: Any, *arguments: Any, context: Any = None) -> None:
         self.soon.append(callback)
 
     def is_closed(self) -> bool:
@@ -106,6 +107,60 @@ async def test_output_that_a_flush_makes_is_flushed_in_the_same_turn(
     agenda.add_dirty(Session(log, "first", lambda: agenda.add_dirty(last)))
     counted.soon.pop()()
     assert log == ["first flush", "last flush"]
+
+
+def waker(loop: Any, callback: Any) -> Waker:
+    """One that is expected to be run, and then calls `callback`."""
+    waker = Waker(loop)
+    waker.add_done_callback(lambda _: callback())
+    waker.expect()
+    return waker
+
+
+async def test_tasks_go_on_before_the_flush(agenda: Agenda, counted: Counted) -> None:
+    log: list[str] = []
+    answer = Session(log, "answer")
+
+    def task() -> None:
+        log.append("task")
+        agenda.add_dirty(answer)
+
+    agenda.add_waker(waker(counted, task))
+    agenda.add_waker(waker(counted, task))
+    assert len(counted.soon) == 1
+    asyncio.get_running_loop().call_soon(counted.soon.pop())
+    await asyncio.sleep(0)
+    assert log == ["task", "task", "answer flush", "answer flush"]
+    assert counted.soon == []
+
+
+async def test_within_a_task_the_loop_is_asked() -> None:
+    log: list[str] = []
+    agenda = Agenda(asyncio.get_running_loop())
+    agenda.add_waker(waker(agenda.loop, lambda: log.append("task")))
+    agenda.run()
+    assert log == []
+    await asyncio.sleep(0)
+    assert log == ["task"]
+
+
+async def test_an_exit_in_a_task_loses_nobody(agenda: Agenda, counted: Counted) -> None:
+    log: list[str] = []
+
+    def leave() -> None:
+        raise SystemExit
+
+    def turn() -> None:
+        with pytest.raises(SystemExit):
+            agenda.run()
+        agenda.run()
+
+    agenda.add_waker(waker(counted, leave))
+    agenda.add_waker(waker(counted, lambda: log.append("task")))
+    asyncio.get_running_loop().call_soon(turn)
+    await asyncio.sleep(0)
+    assert log == ["task"]
+    assert not agenda.active
 
 
 @pytest.mark.parametrize("problem", [ValueError("a bug"), asyncio.CancelledError()])

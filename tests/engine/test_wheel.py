@@ -56,7 +56,7 @@ class Item:
     """Notes when it was asked; answers with `answers`, then with "nothing more"."""
 
     def __init__(self, *answers: float) -> None:
-        self.tick = 0
+        self.tick = self.place = 0
         self.answers = list(answers)
         self.asked: list[float] = []
         self.aborted = 0

@@ -83,6 +83,46 @@ def test_take_empties(kernel: Any) -> None:
     assert outbox.take() == b"again"
 
 
+def test_peek_leaves_everything(kernel: Any, pair: Pair) -> None:
+    outbox = kernel.Outbox()
+    assert outbox.peek(0, 10) == b""
+    data = b""
+    for part in (b"abc", bytes(range(256)) * 100, b"def", b"x" * LARGE, b"y" * LARGE, b"ghi"):
+        outbox.put(part)
+        data += part
+    cuts = [0, 1, 2, 3, 4, 25_602, 25_603, 25_604, 25_606, 25_607, 42_000, len(data) - 1, len(data)]
+    for at in cuts:
+        for most in (0, 1, 5, LARGE, 30_000, len(data), 2**40):
+            assert outbox.peek(at, most) == data[at : at + most]
+    assert outbox.size == len(data)
+    assert outbox.take() == data
+
+
+def test_drop_forgets_the_first_octets(kernel: Any) -> None:
+    for step in (1, 7, 5000, LARGE + 3):
+        outbox = kernel.Outbox()
+        data = b"abc" + b"x" * LARGE + b"def" + b"y" * 2 * LARGE + b"ghi"
+        for part in (b"abc", b"x" * LARGE, b"def", b"y" * 2 * LARGE, b"ghi"):
+            outbox.put(part)
+        for at in range(0, len(data), step):
+            assert outbox.peek(0, 3) == data[at : at + 3]
+            assert outbox.size == len(data) - at
+            assert outbox.drop(min(step, outbox.size)) == 0
+        assert (outbox.size, outbox.take()) == (0, b"")
+
+
+@pytest.mark.parametrize(("at", "most"), [(-1, 1), (4, 1), (0, -1)])
+def test_peek_and_drop_stay_inside(kernel: Any, at: int, most: int) -> None:
+    outbox = kernel.Outbox()
+    outbox.put(b"abc")
+    with pytest.raises(ValueError):
+        outbox.peek(at, most)
+    for count in (-1, 4):
+        with pytest.raises(ValueError):
+            outbox.drop(count)
+    assert outbox.take() == b"abc"
+
+
 def test_clear_drops_everything(kernel: Any) -> None:
     outbox = kernel.Outbox()
     for part in (b"abc", b"x" * LARGE, b"y" * 5000):

@@ -136,3 +136,46 @@ def test_close_closes(kernel: Any, pair: Pair) -> None:
 def test_shutting_what_was_never_connected(kernel: Any) -> None:
     with socket.socket() as lonely:
         assert kernel.shutdown(lonely.fileno()) == -errno.ENOTCONN
+
+
+def test_a_packed_peer_says_the_same(kernel: Any, listener: socket.socket) -> None:
+    with socket.create_connection(listener.getsockname()) as client:
+        fd = kernel.accept(listener.fileno())
+        with socket.socket(fileno=fd):
+            packed = kernel.packed_peer(fd)
+            assert packed == 0x7F000001 << 16 | client.getsockname()[1]
+            assert kernel.unpacked_peer(packed) == client.getsockname() == kernel.peer_name(fd)
+
+
+def test_other_peers_are_packed_as_they_are(kernel: Any, pair: Pair) -> None:
+    assert kernel.packed_peer(pair[0].fileno()) == kernel.peer_name(pair[0].fileno())
+    assert kernel.packed_peer(-1) is None
+    assert kernel.unpacked_peer(None) is None
+    assert kernel.unpacked_peer(("::1", 5, 0, 0)) == ("::1", 5, 0, 0)
+
+
+def test_what_is_corked_leaves_with_the_end(kernel: Any, listener: socket.socket) -> None:
+    with socket.create_connection(listener.getsockname()) as client:
+        with socket.socket(fileno=kernel.accept(listener.fileno())) as taken:
+            assert kernel.cork(taken.fileno()) == 0
+            taken.send(b"last")
+            assert kernel.shutdown(taken.fileno()) == 0
+            assert client.recv(9) == b"last"
+            assert client.recv(9) == b""
+
+
+def test_not_everything_has_a_cork(kernel: Any, pair: Pair) -> None:
+    assert kernel.cork(pair[0].fileno()) < 0
+    assert kernel.cork(-1) == -errno.EBADF
+
+
+def test_an_empty_dictionary_is_forgotten(kernel: Any) -> None:
+    class Thing:
+        pass
+
+    thing: Any = Thing()
+    assert kernel.forget_dict(thing) == 0
+    thing.name = "kept"
+    assert kernel.forget_dict(thing) == 0
+    assert thing.name == "kept"
+    assert kernel.forget_dict(5) == 0

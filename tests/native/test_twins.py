@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-CLASSES = ("Buffer", "Outbox", "Poll", "Source", "Wait", "Done")
+CLASSES = ("Buffer", "Outbox", "Poll", "Source", "Wait", "Done", "Waker")
 KEYS = st.integers(0, 2**32 - 1)
 
 

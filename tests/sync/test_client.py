@@ -134,6 +134,54 @@ def test_what_is_no_message(message: Any, uri: str) -> None:
             assert ws.recv() == "x"
 
 
+def test_what_is_not_waited_for_keeps_its_place(uri: str) -> None:
+    with connect(uri) as ws:
+        said: list[str | bytes] = []
+        for n in range(60):
+            said += [f"{n}", b"%d" % n, "large" * 20_000]
+            ws.send(said[-3])
+            ws.send(said[-2])
+            ws.send(said[-1])
+            ws.send(b"as text", text=True)
+            said.append("as text")
+            if n % 20 == 19:
+                assert [ws.recv() for _ in said] == said
+                said.clear()
+        with pytest.raises(UnicodeEncodeError):
+            ws.send("\ud800")
+        ws.send("x")
+        assert ws.recv() == "x"
+
+
+def test_a_slow_peer_is_waited_for() -> None:
+    go = threading.Event()
+
+    async def late(ws: Any) -> None:
+        await asyncio.to_thread(go.wait, 20)
+        async for _ in ws:
+            pass
+
+    sent: list[int] = []
+
+    def flood(ws: Any) -> None:
+        for n in range(3000):
+            ws.send(bytes(30_000))
+            sent.append(n)
+
+    with serving(late, max_queue=4) as uri, connect(uri, compression=None) as ws:
+        thread = threading.Thread(target=flood, args=(ws,))
+        thread.start()
+        before = -1
+        while before != len(sent):
+            before = len(sent)
+            thread.join(0.2)
+        assert thread.is_alive()
+        assert 0 < len(sent) < 3000
+        go.set()
+        thread.join()
+        assert len(sent) == 3000
+
+
 def test_a_message_in_parts() -> None:
     async def stream(ws: Any) -> None:
         await ws.send(["one", "two", "three"])

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from longlink.native.kernel import Buffer
+from longlink.wire.assembly import INFLATED_PER_FRAME
 from longlink.wire.deflate import Agreement
-from longlink.wire.reader import HEADROOM, INFLATED_PER_FRAME, SLACK
+from longlink.wire.reader import HEADROOM, SLACK
 from tests.wire.compression import BINARY, PLAIN, TAKEOVER, TEXT, compressed, deflated, heard
 from tests.wire.instrument import (
     CONTINUATION,

@@ -39,13 +39,19 @@ def broadcast(
     if not isinstance(message, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"a message is str or bytes-like, not {type(message).__name__}")
     prepared = Prepared(_as_asked(message, text), compress)
-    skipped = [
-        _skipped(connection)
-        for connection in connections
-        if not connection.publish(prepared) and raise_exceptions
-    ]
-    if skipped:
-        raise ExceptionGroup("skipped connections", skipped)
+    skipped = _offer(connections, prepared)
+    if skipped and raise_exceptions:
+        raise ExceptionGroup("skipped connections", [_why(each) for each in skipped])
+
+
+def _offer(connections: Iterable[Connection], prepared: Prepared) -> list[Connection]:
+    """Queue it for everybody; those it could not be queued for."""
+    skipped: list[Connection] = []
+    for each in connections:
+        connection = each  # typed where compiled: a call through C
+        if not connection.offer(prepared):
+            skipped.append(connection)
+    return skipped
 
 
 def _as_asked(message: str | BytesLike, text: bool | None) -> str | bytes:
@@ -54,7 +60,7 @@ def _as_asked(message: str | BytesLike, text: bool | None) -> str | bytes:
     return bytes(message).decode() if text else bytes(message)
 
 
-def _skipped(connection: Connection) -> Exception:
+def _why(connection: Connection) -> Exception:
     if connection.state is State.OPEN:
         return ConcurrencyError(f"message dropped: {connection} is too slow (max_backlog)")
     return connection.session.closed()

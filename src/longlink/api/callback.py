@@ -14,7 +14,7 @@ def check_callback(name: str, callback: Any) -> None:
     if callback is None:
         return
     _check_callable(name, callback)
-    if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(_call_of(callback)):
+    if is_coroutine_function(callback):
         raise TypeError(f"{name} must be a plain function; give a coroutine as the handler")
 
 
@@ -49,6 +49,11 @@ def somebody_left(problem: BaseException) -> bool:
     if isinstance(problem, BaseExceptionGroup):
         return all(somebody_left(part) for part in problem.exceptions)
     return isinstance(problem, ConnectionClosed)
+
+
+def is_coroutine_function(callback: Callable[..., object]) -> bool:
+    """Whether calling it does nothing but make a coroutine."""
+    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(_call_of(callback))
 
 
 def _check_callable(name: str, given: object) -> None:

@@ -1,4 +1,4 @@
-# C types for connection.py; nobody cimports it.
+# C types for connection.py; cimported by broadcast.pxd.
 import cython
 
 from longlink.api.receiving cimport Receiving, wake
@@ -20,8 +20,9 @@ cdef class Connection(Receiving):
     @cython.locals(session=Session, plain=bint)
     cpdef send(self, message, text=*, compress=*)
     cdef _send(self, message, text, compress)
-    @cython.locals(session=Session)
     cpdef bint publish(self, prepared) except -1
+    @cython.locals(session=Session)
+    cdef bint offer(self, prepared) except -1
     @cython.locals(session=Session)
     cpdef _queue(self, int first, payload, compress)
     cpdef _drain(self)

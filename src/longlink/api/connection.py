@@ -79,7 +79,7 @@ class Connection(Receiving):
             session = self.session
             if session.admit():
                 session.send(message)
-                if session.outbox is not None and session.outbox.size > session.write_limit:
+                if session.outbox is not None and session.outbox.size > session.terms.write_limit:
                     return self._drain()
             elif not session.sendable():
                 raise session.closed()
@@ -104,6 +104,10 @@ class Connection(Receiving):
 
         Never raises and never waits: a peer that is gone, or too slow, is skipped.
         """
+        return self.offer(prepared)
+
+    def offer(self, prepared: Prepared) -> bool:
+        """`publish`, where it is called through C."""
         session = self.session
         if not session.sendable() or not session.admit():
             return False
@@ -167,8 +171,9 @@ class Connection(Receiving):
         parked = self.parked or ()
         # Those that were cancelled meanwhile must not pile up.
         self.parked = [w for w in parked if w.future is not None and not w.future.done()]
-        wait.future = self.loop.create_future()
+        wait.future = self.session.agenda.loop.create_future()
         self.parked.append(wait)
+        self.session.crowded = True
         return PENDING
 
     def _wake_parked(self) -> None:
@@ -197,7 +202,7 @@ class Connection(Receiving):
         Source: RFC 6455 §5.5.2.
         """
         if self.pings is None:
-            self.pings = Pings(self.loop)
+            self.pings = Pings(self.session.agenda.loop)
         payload = self.pings.payload(data)
         self.session.send_ping(payload)
         return Wait(Given(self.pings.sent(payload)), 0)

@@ -12,7 +12,10 @@ from ..engine.agenda import Agenda
 from ..engine.link import Link
 from ..engine.reactor import Reactor
 from ..engine.receiver import Receiver
+from ..engine.seal import Seal
+from ..engine.sealed import Sealed
 from ..engine.session import Session
+from ..engine.shake import Shake
 from ..engine.stream import Carrier, Stream
 from ..errors import NegotiationError
 from ..limits import Limits
@@ -20,6 +23,8 @@ from ..wire.proxy import Proxy, connect_request
 from ..wire.uri import URI
 from .proxy import Hall, open_tunnel, open_tunnel_inside, proxy_for, through_socks
 from .way import Way, client_context
+
+_HANDSHAKE_S = 60.0  # as in asyncio
 
 
 class Dialer:
@@ -45,9 +50,11 @@ class Dialer:
         if proxy is not None and proxy.scheme == "https":
             return await self._through_tls(proxy, place, uri, carrier)
         sock = await self._socket(proxy, place, agenda.loop)
-        if not uri.secure and isinstance(agenda, Reactor):
-            return Link(sock.detach(), agenda.poll, True, receiver, self.limits, agenda)
-        return await self._stream(sock, uri, carrier)
+        if not isinstance(agenda, Reactor):
+            return await self._stream(sock, uri, carrier)
+        if uri.secure:
+            return await self._sealed(sock, uri, receiver, agenda)
+        return Link(sock.detach(), agenda.poll, True, receiver, self.limits, agenda)
 
     async def _socket(
         self, proxy: Proxy | None, place: URI, loop: asyncio.AbstractEventLoop
@@ -67,6 +74,40 @@ class Dialer:
 
     def _request(self, proxy: Proxy, place: URI) -> bytes:
         return connect_request(proxy, place, self.user_agent)
+
+    async def _sealed(
+        self, sock: socket.socket, uri: URI, receiver: Receiver, reactor: Reactor
+    ) -> Session:
+        """A session under TLS on `sock`, on the reactor."""
+        tls = self._tls(uri)
+        loop, patience = reactor.loop, tls["ssl_handshake_timeout"]
+        deadline = loop.time() + (_HANDSHAKE_S if patience is None else patience)
+        shaken: asyncio.Future[None] = loop.create_future()
+        try:
+            seal = Seal(tls["ssl"], True, tls["server_hostname"] or None)
+            shake = Shake(sock, reactor, receiver, deadline, lambda _, why: _settle(shaken, why))
+            try:
+                shake.begin(seal)
+                await shaken
+            except BaseException:
+                shake.abort()
+                raise
+            _check_alpn(seal.tls)
+        except BaseException:
+            sock.close()
+            raise
+        session = Sealed(
+            sock.detach(),
+            reactor.poll,
+            True,
+            receiver,
+            self.limits,
+            reactor,
+            seal,
+            tls["ssl_shutdown_timeout"],
+        )
+        session.catch_up()
+        return session
 
     async def _stream(self, sock: socket.socket, uri: URI, carrier: Carrier) -> Session:
         """A session on a transport on `sock`."""
@@ -148,10 +189,22 @@ async def _secure(
     if session is None:
         raise ConnectionResetError("TCP was closed during the TLS handshake")
     transports.append(transport)
+    _check_alpn(session)
+    return hall
+
+
+def _check_alpn(session: Any) -> None:
     agreed = session.selected_alpn_protocol()
     if agreed not in (None, "http/1.1"):  # RFC 7301: what follows is not that
         raise NegotiationError(f"TLS agreed on the protocol {agreed!r}, expected 'http/1.1'")
-    return hall
+
+
+def _settle(shaken: asyncio.Future[None], problem: Exception | None) -> None:
+    if not shaken.done():
+        if problem is None:
+            shaken.set_result(None)
+        else:
+            shaken.set_exception(problem)
 
 
 def _board(carrier: Carrier, transport: Any, hall: Hall) -> Stream:

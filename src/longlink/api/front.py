@@ -14,6 +14,8 @@ from ..engine.agenda import Agenda
 from ..engine.link import Link
 from ..engine.reactor import Listener, Reactor
 from ..engine.receiver import Receiver
+from ..engine.seal import Seal
+from ..engine.sealed import Sealed
 from ..engine.stream import Carrier
 from ..limits import Limits
 from .port import Place, begin_listening
@@ -91,6 +93,13 @@ class Front:
             how |= place.timeouts(self.limits)
         return await agenda.loop.create_server(self.carrier, **how)
 
+    def _sealed(self, fd: int, seal: Seal) -> Sealed:
+        """The session of somebody who shook hands."""
+        reactor = self.agenda
+        assert isinstance(reactor, Reactor)
+        patience = self.place.ssl_shutdown_timeout
+        return Sealed(fd, reactor.poll, False, self.receiver, self.limits, reactor, seal, patience)
+
     def _taker(self, reactor: Reactor) -> Callable[[int], object]:
         """What takes the connections that a listener accepts."""
         place = self.place
@@ -99,8 +108,8 @@ class Front:
         if self.secured is None:
             self.secured = SecurePort(
                 place.tls,
-                place.timeouts(self.limits),
-                self.carrier,
+                place.timeouts(self.limits)["ssl_handshake_timeout"],
+                self._sealed,
                 self.receiver,
                 reactor,
                 self.limits,

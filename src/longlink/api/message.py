@@ -60,7 +60,7 @@ class Fragmented:
     def hold(self, first: int, payload: BytesLike, compress: bool | None) -> bool:
         """Keep a message for later; False when there was no room and it was dropped."""
         session = self.session
-        if self.held_bytes > session.max_backlog:
+        if self.held_bytes > session.terms.max_backlog:
             session.overflowed(self.held_bytes)
             return False
         payload = bytes(payload)
@@ -70,7 +70,7 @@ class Fragmented:
 
     def congested(self) -> bool:
         """Whether so much is held back that its senders have to wait."""
-        return self.held_bytes > self.session.write_limit
+        return self.held_bytes > self.session.terms.write_limit
 
     async def send(
         self,

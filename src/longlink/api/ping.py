@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
+from os import urandom
 from typing import Any
 
 from ..errors import ConcurrencyError
@@ -28,7 +28,7 @@ class Pings:
             if payload in self.waiting:
                 raise ConcurrencyError(f"already waiting for a pong with the data {payload!r}")
             return payload
-        while (payload := uuid.uuid4().bytes[:4]) in self.waiting:
+        while (payload := urandom(4)) in self.waiting:
             pass
         return payload
 

@@ -3,7 +3,7 @@ import cython
 
 from longlink.api.described cimport Described
 from longlink.engine.session cimport Session
-from longlink.native.kernel cimport Buffer, Wait
+from longlink.native.kernel cimport Buffer, Wait, Waker
 
 cdef int _CLOSED_OVER_THERE
 cdef Py_ssize_t _AHEAD
@@ -16,25 +16,33 @@ cdef int _PART
 
 cdef class Receiving(Described):
     cdef readonly object callback
-    cdef readonly object loop
-    cdef Py_ssize_t max_queue
-    cdef Py_ssize_t low_queue
-    cdef object queue
-    cdef bint full
+    cdef list queue
+    cdef list oldest
     cdef Wait receiving
     cdef object streaming
-    cdef bint skipping
+    # Together as large as one of the others.
+    cdef unsigned char full
+    cdef unsigned char skipping
+    cdef public unsigned int place
 
+    cdef deliver(self, message)
     cpdef recv(self, decode=*)
     @cython.locals(kind=int)
     cdef _attempt_message(self, Wait wait)
+    @cython.locals(queue=list, oldest=list)
     cdef _next(self)
+    @cython.locals(queue=list, oldest=list, count=Py_ssize_t)
+    cdef Py_ssize_t _waiting(self) except -1
     cdef _read_on(self)
     cpdef attempt_part(self, mark, Wait wait)
     cpdef skip(self, mark)
     cdef _attempt_later(self, Wait wait)
     @cython.locals(other=Wait)
     cdef _check_alone(self, Wait wait, mark)
+    @cython.locals(session=Session)
+    cdef _fill_up(self)
+    @cython.locals(waker=Waker)
+    cdef _arouse(self)
     @cython.locals(body=Buffer)
     cdef bint _is_far_ahead(self) except -1
     cpdef crash(self, str where)

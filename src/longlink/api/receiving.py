@@ -9,13 +9,12 @@ empty then, and what enters it next is the rest of that very message.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from ..engine.session import Session
 from ..errors import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
-from ..native.kernel import PENDING, Wait
+from ..native.kernel import PENDING, Wait, Waker
 from ..wire.frame import CloseCode
 from ..wire.phase import Phase
 from ..wire.reader import UNLIMITED
@@ -48,9 +47,8 @@ class Receiving(Described):
     __slots__ = (
         "callback",
         "full",
-        "loop",
-        "low_queue",
-        "max_queue",
+        "oldest",
+        "place",
         "queue",
         "receiving",
         "skipping",
@@ -60,10 +58,9 @@ class Receiving(Described):
     def __init__(self, session: Session, owner: Any, callback: MessageCallback | None) -> None:
         Described.__init__(self, session, owner)
         self.callback = callback
-        self.loop = session.agenda.loop
-        self.max_queue = session.limits.max_queue or 0
-        self.low_queue = session.limits.low_queue
-        self.queue: deque[str | bytes] | None = None
+        self.queue: list[str | bytes] | None = None  # in the order in which they came
+        self.oldest: list[str | bytes] | None = None  # before those, and the other way round
+        self.place = 0  # in the `Crowd`
         self.full = False  # the queue has stopped the session's reading
         self.receiving: Wait | None = None
         self.streaming: Mark | None = None  # has begun a message, and not ended
@@ -110,7 +107,7 @@ class Receiving(Described):
         kind = wait.kind
         if self.streaming is not None or self.receiving is not None:
             self._check_alone(wait, None)
-        if not self.queue:
+        if not self.queue and not self.oldest:
             return self._attempt_later(wait)
         message = self._next()
         if kind == _RECV_BYTES and isinstance(message, str):
@@ -122,10 +119,27 @@ class Receiving(Described):
     def _next(self) -> Any:
         """The next message of the queue, which is not empty."""
         self.receiving = None
-        message = self.queue.popleft()  # type: ignore[union-attr]
-        if self.full and len(self.queue) <= self.low_queue:  # type: ignore[arg-type]
+        queue, oldest = self.queue, self.oldest
+        if oldest:
+            message = oldest.pop()
+        elif queue is not None and len(queue) == 1:
+            message = queue.pop()
+        else:
+            self.queue, self.oldest = oldest, queue
+            queue.reverse()  # type: ignore[union-attr]
+            message = queue.pop()  # type: ignore[union-attr]
+        if self.full and self._waiting() <= self.session.terms.low_queue:
             self._read_on()
         return message
+
+    def _waiting(self) -> int:
+        """How many messages wait."""
+        queue, oldest, count = self.queue, self.oldest, 0
+        if queue is not None:
+            count += len(queue)
+        if oldest is not None:
+            count += len(oldest)
+        return count
 
     def _read_on(self) -> None:
         if self.full:
@@ -137,7 +151,7 @@ class Receiving(Described):
         if self.callback is not None:
             return self._attempt_later(wait)
         self._check_alone(wait, mark)
-        if self.queue:
+        if self.queue or self.oldest:
             self.streaming = None
             mark.done = True
             return self._next()
@@ -154,7 +168,7 @@ class Receiving(Described):
         if self.streaming is not mark:
             return
         self.streaming = None
-        if self.queue:
+        if self.queue or self.oldest:
             self._next()
         elif self.session.phase < _CLOSED_OVER_THERE:
             self.skipping = True
@@ -173,7 +187,7 @@ class Receiving(Described):
             raise ConcurrencyError("messages go to on_message: recv() would never get one")
         self._read_on()  # it may have stopped within a message
         self.receiving = wait
-        wait.future = self.loop.create_future()
+        wait.future = Waker(self.session.agenda.loop)
         return PENDING
 
     def _check_alone(self, wait: Wait, mark: Mark | None) -> None:
@@ -189,6 +203,9 @@ class Receiving(Described):
     # What the session reports. Nothing here raises.
 
     def on_message(self, message: str | bytes) -> None:
+        self.deliver(message)
+
+    def deliver(self, message: str | bytes) -> None:
         callback = self.callback
         if callback is not None:
             try:
@@ -202,13 +219,12 @@ class Receiving(Described):
             self.skipping = False
             return
         if self.queue is None:
-            self.queue = deque()
+            self.queue = []
         self.queue.append(message)
         if self.receiving is not None:
-            wake(self.receiving)
-        if self.max_queue and len(self.queue) >= self.max_queue and not self.full:
-            self.full = True
-            self.session.pause(_AHEAD)
+            self._arouse()
+        if self._waiting() >= self.session.terms.max_queue and not self.full:
+            self._fill_up()
         elif self.full and len(message) > _AHEAD:  # it was compressed: no more of these
             self.session.pause(0)
 
@@ -220,10 +236,26 @@ class Receiving(Described):
         wait = self.receiving
         if wait is not None and wait.future is not None and not wait.future.done():
             if wait.kind == _PART:
-                wake(wait)
+                self._arouse()
         elif self.callback is None and not self.full and self._is_far_ahead():
             self.full = True
             session.pause(0)
+
+    def _arouse(self) -> None:
+        """Let the task that receives have its turn at the end of this one, with everything that
+        has come by then."""
+        waker = self.receiving.future  # type: ignore[union-attr]
+        if waker is not None and waker.expect():
+            self.session.agenda.add_waker(waker)
+
+    def _fill_up(self) -> None:
+        """The queue has its full length: reading stops, unless the task takes all of it now."""
+        session = self.session
+        if self.receiving is not None and session.agenda.active:
+            session.agenda.run_wakers()
+        if self._waiting() >= session.terms.max_queue and not self.full:
+            self.full = True
+            session.pause(_AHEAD)
 
     def _is_far_ahead(self) -> bool:
         """Whether more of a message has come than should, though nobody receives it."""

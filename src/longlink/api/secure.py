@@ -1,33 +1,37 @@
 """A port for TLS: who may shake hands, who is told that this is the wrong port.
 
-Whoever begins with a TLS record gets a transport. Whoever speaks plainly is read as HTTP and
+Whoever begins with a TLS record shakes hands. Whoever speaks plainly is read as HTTP and
 answered 400 in plain text, which a browser shows and `curl` prints. Scanners, timeouts and
 failed handshakes are nobody's error: one line at DEBUG.
 
-Six octets are enough to look like a handshake, and its transport is dear. So only so many shake
-hands at once; who comes later waits for a turn as a socket and a task, within its own deadline.
+Six octets are enough to look like a handshake, and its state is dear. So only so many shake
+hands at once; who comes later waits for a turn as a socket, within its own deadline.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from ..engine.agenda import FAULTS
 from ..engine.hello import HANDSHAKE, Hello
 from ..engine.link import Link
 from ..engine.reactor import Reactor
 from ..engine.receiver import Receiver
+from ..engine.seal import Seal
+from ..engine.sealed import Sealed
 from ..engine.session import Session
+from ..engine.shake import Shake
 from ..limits import Limits
+from ..native import kernel
 from ..wire.response import respond
 
 WRONG_PORT = "this port speaks TLS: use https:// or wss://\n"
-MOST_SHAKING = 256  # handshakes at once: with stock asyncio up to 313 KB each
-_LEAST_S = 0.1  # for a handshake that began at the last moment
+MOST_SHAKING = 256  # handshakes at once
 
 
 class SecurePort:
@@ -35,8 +39,8 @@ class SecurePort:
 
     Args:
         context: the server's.
-        timeouts: see `Place.timeouts`.
-        make: makes the protocol of a connection that shook hands.
+        patience: seconds for a handshake, from the first octet on; None for ever.
+        make: makes the session of a connection that shook hands.
         receiver: whose strays they are until then.
         has_room: whether there are descriptors for one more.
     """
@@ -44,8 +48,8 @@ class SecurePort:
     def __init__(
         self,
         context: ssl.SSLContext,
-        timeouts: dict[str, float | None],
-        make: Callable[[], asyncio.BaseProtocol],
+        patience: float | None,
+        make: Callable[[int, Seal], Sealed],
         receiver: Receiver,
         reactor: Reactor,
         limits: Limits,
@@ -53,26 +57,27 @@ class SecurePort:
         has_room: Callable[[], bool],
     ) -> None:
         self.context = context
-        self.timeouts = timeouts
+        self.patience = patience
         self.make = make
         self.receiver = receiver
         self.reactor = reactor
         self.limits = limits
         self.logger = logger
         self.has_room = has_room
-        self.turns = asyncio.Semaphore(MOST_SHAKING)  # given in the order of asking
-        self.shaking: set[asyncio.Task[None]] = set()
+        self.turns = MOST_SHAKING
+        self.shaking: set[Shake] = set()
+        self.waiting: deque[Shake] = deque()  # for their turn; some have left already
         self.wrong = WrongPort()
 
     def accept(self, fd: int) -> Hello:
         """Take a connection, as a `Listener` hands them out."""
-        patience = self.timeouts["ssl_handshake_timeout"]
-        return Hello(fd, self.reactor, self.receiver, patience, self._heard)
+        return Hello(fd, self.reactor, self.receiver, self.patience, self._heard)
 
     def close(self) -> None:
         """Drop those who are still shaking hands, and those who never will."""
-        for task in self.shaking:
-            task.cancel()
+        self.waiting.clear()
+        for shake in list(self.shaking):
+            shake.abort()
         for stray in list(self.reactor.strays):
             if stray.receiver is self.wrong:
                 stray.abort()
@@ -82,40 +87,54 @@ class SecurePort:
             reactor = self.reactor
             Link(sock.detach(), reactor.poll, False, self.wrong, self.limits, reactor)
         elif self.has_room():
-            task = self.reactor.loop.create_task(self._shake(sock, since))
-            self.shaking.add(task)
-            task.add_done_callback(self.shaking.discard)
-            task.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
+            deadline = None if self.patience is None else since + self.patience
+            shake = Shake(sock, self.reactor, self.receiver, deadline, self._shaken)
+            self.shaking.add(shake)
+            self.waiting.append(shake)
+            self._next()
         else:  # a handshake only to say 503 would cost what there is too little of
             sock.close()
             self.logger.debug("TLS handshake refused: too many connections")
 
-    async def _shake(self, sock: socket.socket, since: float) -> None:
-        patience = self.timeouts["ssl_handshake_timeout"]
-        deadline = None if patience is None else since + patience
+    def _next(self) -> None:
+        """Whose turn is it?"""
+        while self.turns and self.waiting:
+            shake = self.waiting.popleft()
+            if shake in self.shaking:
+                self._begin(shake)
+
+    def _begin(self, shake: Shake) -> None:
         try:
-            async with asyncio.timeout_at(deadline):
-                await self.turns.acquire()
-        except TimeoutError:
-            sock.close()
-            self.logger.debug("TLS handshake failed: its turn never came")
+            seal = Seal(self.context, False)
+        except FAULTS:
+            self.logger.exception("TLS handshake failed")
+            shake.abort()
+        else:
+            self.turns -= 1
+            shake.begin(seal)
+
+    def _shaken(self, shake: Shake, problem: Exception | None) -> None:
+        self.shaking.discard(shake)
+        if problem is not None:
+            self.logger.debug("TLS handshake failed: %s", problem)
+        if shake.seal is None:
+            return
+        self.turns += 1
+        if problem is None:
+            self._welcome(shake.sock.detach(), shake.seal)
+        self._next()
+
+    def _welcome(self, fd: int, seal: Seal) -> None:
+        try:
+            session = self.make(fd, seal)
+        except FAULTS:
+            kernel.close(fd)
+            self.logger.exception("TLS handshake failed")
             return
         try:
-            await self._shake_now(sock, deadline)
-        except OSError as failure:
-            why = str(failure) or type(failure).__name__
-            self.logger.debug("TLS handshake failed: %s", why)
-        except Exception:
-            sock.close()
-            self.logger.exception("TLS handshake failed")
-        finally:
-            self.turns.release()
-
-    async def _shake_now(self, sock: socket.socket, deadline: float | None) -> None:
-        loop, timeouts = self.reactor.loop, dict(self.timeouts)
-        if deadline is not None:
-            timeouts["ssl_handshake_timeout"] = max(_LEAST_S, deadline - loop.time())
-        await loop.connect_accepted_socket(self.make, sock, ssl=self.context, **timeouts)
+            session.catch_up()
+        except FAULTS:
+            self.reactor.crashed(session)
 
 
 class WrongPort(Receiver):

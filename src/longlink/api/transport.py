@@ -17,15 +17,13 @@ def transport_of(session: Session) -> Any:
 class LinkTransport:
     """A link's answers to the questions that a transport is asked (`asyncio.Transport`)."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`peername` and `sockname`; there is no TLS, and the socket is nobody else's."""
-        if name not in ("peername", "sockname"):
-            return default
-        address = self._session.address(peer=name == "peername")
-        return default if address is None else address
+        """`peername`, `sockname`, and what there is to say of TLS; the socket is nobody else's."""
+        value = self._session.extra(name)
+        return default if value is None else value
 
     def get_write_buffer_size(self) -> int:
         """Octets that the kernel has not taken yet."""

@@ -15,8 +15,10 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from ..native.kernel import Buffer, Outbox
+from ..limits import Limits
+from ..native.kernel import Buffer, Outbox, Waker
 from ..wire.reader import HEADROOM
+from .terms import Terms
 from .wheel import Wheel
 
 RECEIVE_BYTES = 256 * 1024
@@ -43,7 +45,10 @@ class Agenda:
         "retired",
         "strays",
         "tasks",
+        "terms",
         "users",
+        "view",
+        "wakers",
         "waking",
         "wheel",
     )
@@ -56,18 +61,28 @@ class Agenda:
         self.users = 0
         self.retired = False
         self.dirty: list[Any] = []  # sessions with output
+        self.wakers: list[Waker] = []  # of tasks that have received something
         self.again: list[Any] = []  # sessions with unread octets in hand
         self.pool: list[Outbox] = []
         self.strays: set[Any] = set()  # sessions that are not open yet, or not any more
         self.tasks: set[asyncio.Task[None]] = set()
         self.buffer = Buffer(HEADROOM + RECEIVE_BYTES)
+        self.view = memoryview(self.buffer)
         self.wheel = Wheel(loop)
+        self.terms: Terms | None = None  # of those who came last
 
     def clock(self) -> float:
         """Seconds of the loop's clock, read once a turn."""
         if not self.active:
             self.now = self.loop.time()
         return self.now
+
+    def terms_of(self, limits: Limits) -> Terms:
+        """The limits as numbers, for everybody in a row who lives under the same."""
+        terms = self.terms
+        if terms is None or terms.limits is not limits:
+            terms = self.terms = Terms(limits)
+        return terms
 
     def add_user(self) -> None:
         """A connection or listener begins to rely on this agenda."""
@@ -95,6 +110,12 @@ class Agenda:
     def add_again(self, session: Any) -> None:
         """`session` has octets in hand for the next turn."""
         self.again.append(session)
+        if not self.active:
+            self.wake()
+
+    def add_waker(self, waker: Waker) -> None:
+        """The task of `waker` has received something. See `Waker.expect`."""
+        self.wakers.append(waker)
         if not self.active:
             self.wake()
 
@@ -136,17 +157,44 @@ class Agenda:
                         session.proceed()
                     except FAULTS:
                         self.crashed(session)
+            if self.wakers:
+                self.run_wakers()
             while self.dirty:
                 dirty, self.dirty = self.dirty, []
                 for session in dirty:
                     try:
-                        session.flush()
+                        self.flush(session)
                     except FAULTS:
                         self.crashed(session)
         finally:
             self.active = False
-        if self.again:
+        if self.again or self.wakers:
             self.wake()
+
+    def flush(self, session: Any) -> None:
+        """Have `session` send what it has."""
+        session.flush()
+
+    def run_wakers(self) -> None:
+        """Go on with tasks here and not by way of the event loop, so that what they answer
+        leaves with this turn. For them it is as if no turn were on, only that nobody needs
+        waking to flush."""
+        wakers, self.wakers = self.wakers, []
+        # Who feeds a session by hand may do so in a task, and two can't run at the same time.
+        free = asyncio.current_task(self.loop) is None
+        waking, self.waking, self.active = self.waking, True, False
+        try:
+            for waker in wakers:
+                if free:
+                    waker.run()
+                elif not waker.done():
+                    waker.set_result(None)
+        except BaseException:
+            # Only what is to end the program comes this far. Should it go on, nobody sleeps on.
+            self.wakers += wakers
+            raise
+        finally:
+            self.waking, self.active = waking, True
 
     def crashed(self, session: Any) -> None:
         """A bug of ours, inside an `except`: it costs one connection, not all of them."""

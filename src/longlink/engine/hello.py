@@ -1,8 +1,8 @@
 """A connection to a port for TLS that has said nothing yet.
 
-A TLS transport is dear: with stock asyncio 150 KB, before the first octet. So whoever connects
-costs a descriptor and this object until the first octet is there. It says who speaks TLS: a
-client's hello is a record of type 22 (RFC 8446 §5.1), and no HTTP request begins so.
+OpenSSL's state is dear. So whoever connects costs a descriptor and this object until the first
+octet is there. It says who speaks TLS: a client's hello is a record of type 22 (RFC 8446 §5.1),
+and no HTTP request begins so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Hello:
         heard: called when the octet is there, which is still to be read.
     """
 
-    __slots__ = ("heard", "patience", "reactor", "receiver", "since", "sock", "tick")
+    __slots__ = ("heard", "patience", "place", "reactor", "receiver", "since", "sock", "tick")
 
     def __init__(
         self, fd: int, reactor: Reactor, receiver: Receiver, patience: float | None, heard: Heard
@@ -39,7 +39,7 @@ class Hello:
         self.patience = patience
         self.heard = heard
         self.since = reactor.clock()
-        self.tick = 0
+        self.tick = self.place = 0
         self.sock: socket.socket | None = socket.socket(fileno=fd)
         reactor.add_user()
         reactor.strays.add(self)

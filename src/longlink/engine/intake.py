@@ -24,6 +24,7 @@ from .agenda import Agenda
 FRAMES_PER_TURN = 256  # one connection's share, so that a flooder starves nobody
 
 _CONNECTING = Phase.CONNECTING
+_END = b"\r\n\r\n"
 
 
 class Intake(Endpoint):
@@ -40,9 +41,9 @@ class Intake(Endpoint):
         "hanging_up",
         "head",
         "last_received",
-        "limits",
         "parked",
         "paused",
+        "terms",
     )
 
     def __init__(self, client: bool, limits: Limits, agenda: Agenda) -> None:
@@ -57,7 +58,7 @@ class Intake(Endpoint):
         )
         if limits.max_fragment_size is not None:
             self.max_fragment = limits.max_fragment_size
-        self.limits = limits
+        self.terms = agenda.terms_of(limits)
         self.agenda = agenda
         self.now = agenda.clock()
         self.head: bytearray | None = None
@@ -72,6 +73,11 @@ class Intake(Endpoint):
         self.hanging_up = False  # no output will be added and no input believed
         self.last_received = 0.0
 
+    @property
+    def limits(self) -> Limits:
+        """What it lives under."""
+        return self.terms.limits
+
     # Octets in, from the carrier.
 
     def arrived(self, buffer: Buffer, start: int, stop: int) -> None:
@@ -82,8 +88,22 @@ class Intake(Endpoint):
             return
         if self.backlog is not None or (self.paused and not self.ahead):
             self._keep(buffer, start, stop)
+        elif self.phase != _CONNECTING:
+            self._share(buffer, start, stop)
         else:
-            self._process(buffer, start, stop)
+            self._gather(buffer, start, stop)
+
+    def vacant(self) -> Buffer | None:
+        """Where octets may be received without `arrived`: see `Reader.room`."""
+        if self.backlog is not None or self.paused or self.hanging_up:
+            return None
+        return self.room()
+
+    def arrived_in_place(self, count: int) -> None:
+        """`count` octets came, and lie in the `vacant` room already."""
+        self.now = self.agenda.now
+        self.last_received = self.now
+        self.filled(count)
 
     def proceed(self) -> None:
         """Process this turn's share of the octets in hand."""
@@ -179,6 +199,10 @@ class Intake(Endpoint):
             self.on_body(buffer.copy(start, stop))
             return
         if self.head is None:
+            octets = buffer.copy(start, stop)
+            if octets.endswith(_END) and octets.find(_END) + len(_END) == len(octets):
+                self._complete(octets)
+                return
             self.head = bytearray()
         head = self.head
         known = len(head)
@@ -193,12 +217,15 @@ class Intake(Endpoint):
             return
         start += end - known
         del head[end:]
-        complete = bytes(head)
-        self.head = None
-        self.paused = True
         if start < stop:
             self._keep(buffer, start, stop)
-        self.on_head(complete)
+        self._complete(bytes(head))
+
+    def _complete(self, head: bytes) -> None:
+        """The head is there, and the verdict awaited; what broke a rule, the receiver finds."""
+        self.head = None
+        self.paused = True
+        self.on_head(head)
 
     def read_head(self) -> None:
         """Collect another head: the one that came was an interim response (RFC 9110 §15.2)."""

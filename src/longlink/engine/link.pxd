@@ -2,8 +2,10 @@
 import cython
 
 from longlink.engine.session cimport Session
-from longlink.native.kernel cimport Buffer, Outbox, Poll, recv
+from longlink.native.kernel cimport Buffer, Outbox, Poll, cork, packed_peer, recv
 
+cdef int RECEIVES_PER_TURN
+cdef Py_ssize_t RECEIVE_BYTES
 cdef unsigned int _IN
 cdef unsigned int _OUT
 cdef unsigned int _ERR
@@ -12,14 +14,16 @@ cdef Py_ssize_t _HEADROOM
 cdef int _AGAIN
 
 cdef class Link(Session):
-    cdef readonly int fd
     cdef readonly Poll poll
+    cdef readonly int fd
     cdef bint hidden
     cdef readonly unsigned int watched
 
     cpdef on_ready(self, unsigned int events)
-    @cython.locals(buffer=Buffer, count=Py_ssize_t)
     cdef _receive(self)
+    @cython.locals(buffer=Buffer, count=Py_ssize_t, start=Py_ssize_t, room=Py_ssize_t)
+    cdef bint _receive_once(self) except -1
+    cdef _nothing(self, Py_ssize_t count)
     cdef _gone(self, unsigned int events)
     cdef _half_closed(self)
     cpdef proceed(self)
@@ -31,3 +35,4 @@ cdef class Link(Session):
     cpdef abort(self)
     @cython.locals(fd=int)
     cpdef hand_over(self, protocol, bytes head)
+    cpdef packed_peer(self)

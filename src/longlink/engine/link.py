@@ -14,11 +14,13 @@ from typing import Any
 
 from ..limits import Limits
 from ..native import kernel
-from ..native.kernel import Poll, recv
+from ..native.kernel import Poll, cork, packed_peer, recv
 from ..wire.reader import HEADROOM
-from .agenda import Agenda
+from .agenda import RECEIVE_BYTES, Agenda
 from .receiver import Receiver
 from .session import Session
+
+RECEIVES_PER_TURN = 4
 
 _IN = kernel.IN
 _OUT = kernel.OUT
@@ -75,8 +77,6 @@ class Link(Session):
             self._receive()
         elif events & _GONE:
             self._gone(events)
-        if self.outbox is not None and not self.watched & _OUT:
-            self.flush()
 
     def _gone(self, events: int) -> None:
         """The peer is gone. While we are not reading, what it sent before still lies in the
@@ -91,15 +91,36 @@ class Link(Session):
             self.break_off()
 
     def _receive(self) -> None:
-        if self.fd < 0:
+        """One recv; for a large payload more, while each brings all that there was room for."""
+        if self.fd < 0 or not self._receive_once():
             return
-        buffer = self.agenda.buffer
-        count = recv(self.fd, buffer, _HEADROOM)
-        if count > 0:
-            self.arrived(buffer, _HEADROOM, _HEADROOM + count)
-            if self.broken:
-                self.agenda.add_again(self)
-        elif count == 0 and self.outbox is not None and not self.broken:
+        for _ in range(RECEIVES_PER_TURN - 1):
+            if self.fd < 0 or not self._receive_once():
+                return
+
+    def _receive_once(self) -> bool:
+        """Whether more of a large payload is likely to be there."""
+        buffer = None if self.body is None else self.vacant()
+        if buffer is None:
+            buffer = self.agenda.buffer
+            start, room = _HEADROOM, buffer.capacity - _HEADROOM
+        else:
+            start, room = buffer.size, min(self.awaited(), RECEIVE_BYTES)
+        count = recv(self.fd, buffer, start, start + room)
+        if count <= 0:
+            self._nothing(count)
+            return False
+        if buffer is self.agenda.buffer:
+            self.arrived(buffer, start, start + count)
+        else:
+            self.arrived_in_place(count)
+        if self.broken:
+            self.agenda.add_again(self)
+        return count == room and self.vacant() is not None
+
+    def _nothing(self, count: int) -> None:
+        """`recv` brought nothing, but says why."""
+        if count == 0 and self.outbox is not None and not self.broken:
             self._half_closed()
         elif count != _AGAIN or self.broken:
             self.abort()
@@ -142,12 +163,17 @@ class Link(Session):
         if self.broken:
             outbox.clear()
             return
+        if self.hanging_up:
+            cork(self.fd)  # the last octets and the end of the stream are one segment then
         status = outbox.flush(self.fd)
         if status < 0:
             self.break_off()
             self.agenda.add_again(self)  # the end is dealt with outside the caller's stack
             return
-        self._watch((self.watched | _OUT) if status else (self.watched & ~_OUT))
+        if status:
+            self._watch(self.watched | _OUT)
+        elif self.watched & _OUT:
+            self._watch(self.watched & ~_OUT)
         self.progressed(before)
 
     def park(self) -> None:
@@ -176,8 +202,15 @@ class Link(Session):
         self.agenda.drop_user()
         self.agenda.tidy()
 
+    def extra(self, name: str) -> Any:
+        """What a transport's `get_extra_info` tells; None for what there is not."""
+        return self.address(name == "peername") if name in ("peername", "sockname") else None
+
     def address(self, peer: bool) -> Any:
         return kernel.peer_name(self.fd) if peer else kernel.sock_name(self.fd)
+
+    def packed_peer(self) -> Any:
+        return packed_peer(self.fd)
 
 
 class Successor(asyncio.Protocol):

@@ -5,6 +5,7 @@ cdef class Receiver(Source):
     cpdef on_head(self, session, bytes head)
     cpdef on_body(self, session, bytes data)
     cpdef on_overdue(self, session)
+    cdef deliver(self, message)
     cpdef on_message(self, message)
     cpdef on_part(self)
     cpdef on_pong(self, bytes payload)

@@ -23,6 +23,11 @@ class Receiver(Source):
     def on_overdue(self, session: Session) -> None:
         """The opening handshake took longer than `open_timeout`."""
 
+    def deliver(self, message: str | bytes) -> None:
+        """A message has arrived on an open connection. Hot: called through C, so a class that is
+        not compiled overrides `on_message`."""
+        self.on_message(message)
+
     def on_message(self, message: str | bytes) -> None:
         """A message has arrived on an open connection."""
 

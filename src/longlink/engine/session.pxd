@@ -3,6 +3,8 @@ import cython
 
 from longlink.engine.intake cimport Intake
 from longlink.engine.receiver cimport Receiver
+from longlink.engine.terms cimport Terms
+from longlink.engine.wheel cimport Wheel
 from longlink.native.kernel cimport Outbox
 
 cdef double _NEVER
@@ -13,12 +15,11 @@ cdef int _CLOSE_DONE
 
 cdef class Session(Intake):
     cdef readonly Receiver receiver
-    cdef readonly Py_ssize_t write_limit
-    cdef Py_ssize_t write_low
-    cdef readonly Py_ssize_t max_backlog
-    cdef readonly bint broken
     cdef object flaw
+    cdef readonly bint broken
+    cdef public bint crowded
     cdef bint leaving
+    cdef public unsigned int place
     cdef public Py_ssize_t tick
     cdef double since
     cdef double ping_due
@@ -39,6 +40,8 @@ cdef class Session(Intake):
     cpdef bint congested(self) except -1
     @cython.locals(outbox=Outbox)
     cpdef progressed(self, Py_ssize_t size_before)
+    cpdef overfull(self)
+    cpdef drained(self)
     cpdef hang_up(self)
     cdef _hung_up(self)
     cdef _leave(self)
@@ -46,12 +49,12 @@ cdef class Session(Intake):
     cpdef send_close(self, code=*, reason=*)
     cpdef break_off(self)
     cpdef ended(self)
-    cdef _plan(self, double start, seconds)
-    @cython.locals(due=double, stalled=double)
+    cdef _plan(self, double start, double seconds)
+    @cython.locals(due=double, stalled=double, patience=double)
     cpdef double on_deadline(self, double now) except? -1
-    @cython.locals(due=double, opening=bint)
+    @cython.locals(due=double, seconds=double, opening=bint)
     cdef double _handshake_due(self, double now) except? -1
-    @cython.locals(heard=double, patience=double, most=double)
+    @cython.locals(heard=double, patience=double, most=double, terms=Terms, wheel=Wheel)
     cdef double _keep_alive(self, double now) except? -1
 
     cpdef flush(self)
@@ -59,3 +62,4 @@ cdef class Session(Intake):
     cpdef abort(self)
     cpdef hand_over(self, protocol, bytes head)
     cpdef address(self, bint peer)
+    cpdef packed_peer(self)

@@ -19,12 +19,12 @@ from ..native.kernel import Outbox, masking_key
 from ..wire.endpoint import Endpoint
 from ..wire.frame import CloseCode
 from ..wire.phase import Phase
-from ..wire.reader import UNLIMITED
 from .agenda import Agenda
 from .intake import Intake
 from .receiver import Receiver
+from .terms import NEVER
 
-_NEVER = 1e300
+_NEVER = NEVER
 _CONNECTING = Phase.CONNECTING
 _OPEN = Phase.OPEN
 _CLOSE_SENT = Phase.CLOSE_SENT
@@ -43,32 +43,29 @@ class Session(Intake):
 
     __slots__ = (
         "broken",
+        "crowded",
         "flaw",
         "latency",
         "leaving",
-        "max_backlog",
         "ping_due",
         "ping_lost",
         "ping_payload",
         "ping_sent",
+        "place",
         "receiver",
         "since",
         "stalled_since",
         "tick",
-        "write_limit",
-        "write_low",
     )
 
     def __init__(self, client: bool, receiver: Receiver, limits: Limits, agenda: Agenda) -> None:
         Intake.__init__(self, client, limits, agenda)
         self.receiver = receiver
-        self.write_limit = limits.write_limit
-        self.write_low = limits.low_water
-        self.max_backlog = UNLIMITED if limits.max_backlog is None else limits.max_backlog
+        self.crowded = False  # somebody is to hear `on_drained`
         self.broken = False  # nothing we send arrives; what came before may still be read
         self.flaw: tuple[int, str, ProtocolError] | None = None  # they broke a rule just now
         self.leaving = False  # the closing handshake has begun, or what stands in for it
-        self.tick = 0
+        self.tick = self.place = 0  # the wheel's
         self.since = self.now  # when the opening or the closing handshake began
         self.ping_due = 0.0
         self.ping_lost = 0.0  # what the wheel had lost then
@@ -77,7 +74,7 @@ class Session(Intake):
         self.latency = 0.0
         self.stalled_since = 0.0  # since when a write has made no progress; 0 for not at all
         agenda.strays.add(self)
-        self._plan(self.since, limits.open_timeout)
+        self._plan(self.since, self.terms.open_timeout)
 
     # The opening handshake.
 
@@ -108,9 +105,8 @@ class Session(Intake):
             return
         self.agenda.strays.discard(self)
         self.now = self.agenda.clock()
-        if self.limits.ping_interval is not None:
-            self.ping_due = self.now + self.limits.ping_interval
-            self.agenda.wheel.schedule(self, self.ping_due)
+        self.ping_due = self.now + self.terms.ping_interval
+        self.agenda.wheel.schedule(self, self.ping_due)
         self.resume()
 
     def refuse(self, answer: bytes) -> None:
@@ -129,12 +125,12 @@ class Session(Intake):
         """Whether one more message may be queued: a slow reader costs its own connection."""
         if self.broken:
             return False
-        if self.outbox is None or self.outbox.size <= self.max_backlog:
+        if self.outbox is None or self.outbox.size <= self.terms.max_backlog:
             return True
         self.flush()
         if self.broken:
             return False
-        if self.outbox is None or self.outbox.size <= self.max_backlog:
+        if self.outbox is None or self.outbox.size <= self.terms.max_backlog:
             return True
         if self.phase == _OPEN:
             self.overflowed(self.outbox.size)
@@ -145,20 +141,22 @@ class Session(Intake):
         if self.limits.overflow == "close":
             self.fail(
                 CloseCode.TRY_AGAIN_LATER,
-                f"too slow: {waiting} bytes waiting, the limit is {self.max_backlog} (max_backlog)",
+                f"too slow: {waiting} bytes waiting,"
+                f" the limit is {self.terms.max_backlog} (max_backlog)",
             )
 
     def congested(self) -> bool:
         """Whether output is above the high-water mark even after trying to send it."""
-        if self.outbox is None or self.outbox.size <= self.write_limit:
+        if self.outbox is None or self.outbox.size <= self.terms.write_limit:
             return False
         self.flush()
-        return self.outbox is not None and self.outbox.size > self.write_limit
+        return self.outbox is not None and self.outbox.size > self.terms.write_limit
 
     def _outbox(self) -> Outbox:
-        if self.outbox is None:
-            self.outbox = self.agenda.borrow()
-        return self.outbox
+        outbox = self.outbox
+        if outbox is None:
+            outbox = self.outbox = self.agenda.borrow()
+        return outbox
 
     def on_output(self) -> None:
         self.agenda.add_dirty(self)
@@ -175,23 +173,35 @@ class Session(Intake):
             if self.hanging_up:
                 self._hung_up()
                 return
-            self.receiver.on_drained()
+            if self.crowded:
+                self.drained()
             if self.pong is not None:
                 self.answer_late()
             return
         if outbox.size < size_before or not self.stalled_since:
             self.stalled_since = self.agenda.clock()
-            self._plan(self.stalled_since, self.limits.stall_timeout)
-        if outbox.size > self.write_limit:
-            if self.phase == _OPEN:
-                self.receiver.on_congested()
-        elif outbox.size <= self.write_low:
+            self._plan(self.stalled_since, self.terms.stall_timeout)
+        if outbox.size > self.terms.write_limit:
+            self.overfull()
+        elif outbox.size <= self.terms.write_low:
+            self.drained()
+
+    def overfull(self) -> None:
+        """Output is above the high-water mark, and was flushed."""
+        self.crowded = True
+        if self.phase == _OPEN:
+            self.receiver.on_congested()
+
+    def drained(self) -> None:
+        """There is room again: tell those who wait for it."""
+        if self.crowded:
+            self.crowded = False
             self.receiver.on_drained()
 
     # Frames in.
 
     def on_message(self, message: str | bytes) -> None:
-        self.receiver.on_message(message)
+        self.receiver.deliver(message)
 
     def on_part(self) -> None:
         self.receiver.on_part()
@@ -265,7 +275,7 @@ class Session(Intake):
     def _count_down(self) -> None:
         """It may take `close_timeout` from now on."""
         self.since = self.agenda.clock()
-        self._plan(self.since, self.limits.close_timeout)
+        self._plan(self.since, self.terms.close_timeout)
 
     def break_off(self) -> None:
         """Nothing can be sent any more. What arrived before can be read for `close_timeout`, by
@@ -276,7 +286,7 @@ class Session(Intake):
         self.stalled_since = 0.0
         if self.outbox is not None:
             self.outbox.clear()
-        self.receiver.on_drained()
+        self.drained()
 
     def ended(self) -> None:
         """TCP is closed or broken: called by the carrier, which then lets go of it."""
@@ -292,18 +302,18 @@ class Session(Intake):
 
     # Deadlines.
 
-    def _plan(self, start: float, seconds: float | None) -> None:
-        if seconds is not None:
-            self.agenda.wheel.schedule(self, start + seconds)
+    def _plan(self, start: float, seconds: float) -> None:
+        self.agenda.wheel.schedule(self, start + seconds)
 
     def on_deadline(self, now: float) -> float:
         """Act on what is due; returns when to ask again, 0.0 for never."""
         self.now = now
         stalled = _NEVER
-        if self.stalled_since and self.limits.stall_timeout is not None:
+        patience = self.terms.stall_timeout
+        if self.stalled_since and patience < _NEVER:
             self.flush()  # there may be room, though not enough for the kernel to say so
-        if self.stalled_since and self.limits.stall_timeout is not None:
-            stalled = self.stalled_since + self.limits.stall_timeout
+        if self.stalled_since and patience < _NEVER:
+            stalled = self.stalled_since + patience
             if stalled <= now:
                 self.abort()
                 return 0.0
@@ -317,8 +327,8 @@ class Session(Intake):
     def _handshake_due(self, now: float) -> float:
         """The deadline of the opening or closing handshake; past it, act."""
         opening = self.undecided()
-        seconds = self.limits.open_timeout if opening else self.limits.close_timeout
-        if seconds is None:
+        seconds = self.terms.open_timeout if opening else self.terms.close_timeout
+        if seconds == _NEVER:
             return _NEVER
         due = self.since + seconds
         if due > now:
@@ -334,10 +344,10 @@ class Session(Intake):
         """Ping when it is time; fail a peer from which nothing has come since. Any octet is
         a sign of life, so one large slow frame does not count as silence; nor does a time
         in which we didn't read, or our own loop was blocked."""
-        limits = self.limits
-        if limits.ping_interval is None:
+        terms = self.terms
+        if terms.ping_interval == _NEVER:
             return _NEVER
-        patience = _NEVER if limits.ping_timeout is None else limits.ping_timeout
+        patience = terms.ping_timeout
         wheel = self.agenda.wheel
         heard = max(self.ping_sent, self.last_received)
         most = heard + patience + wheel.lost - self.ping_lost  # however often the loop is blocked
@@ -348,8 +358,8 @@ class Session(Intake):
             self.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
             return _NEVER
         if self.ping_due <= now:
-            self.ping_due = now + limits.ping_interval
-            if self.ping_payload is None or limits.ping_timeout is None:
+            self.ping_due = now + terms.ping_interval
+            if self.ping_payload is None or patience == _NEVER:
                 self.ping_payload = masking_key().to_bytes(4, "big")
                 self.ping_sent = heard = now
                 self.ping_lost = self.agenda.wheel.lost
@@ -377,6 +387,10 @@ class Session(Intake):
     def address(self, peer: bool) -> Any:
         """The socket's own address or the peer's, as the socket module shapes it."""
         return None
+
+    def packed_peer(self) -> Any:
+        """The peer's address to be kept, for `unpacked_peer` of the leaf."""
+        return self.address(True)
 
 
 def _fail(session: Session, code: int, reason: str, cause: ProtocolError) -> None:

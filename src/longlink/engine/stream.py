@@ -1,4 +1,4 @@
-"""A session on an asyncio transport: for TLS, off Linux, and for sockets others accepted.
+"""A session on an asyncio transport: off Linux, for TLS within TLS, and for what others accepted.
 
 Same endpoint, same limits, same order of events as on the reactor. asyncio wants a
 protocol object, which a compiled session can't be, so a `Carrier` stands between the two.
@@ -13,7 +13,6 @@ import sys
 from typing import Any
 
 from ..limits import Limits
-from ..wire.phase import Phase
 from ..wire.reader import HEADROOM
 from .agenda import FAULTS, RECEIVE_BYTES, Agenda
 from .receiver import Receiver
@@ -75,9 +74,8 @@ class Stream(Session):
         if full:
             self.stalled_since = self.agenda.clock()
             self.waiting = self._unsent()
-            self._plan(self.stalled_since, self.limits.stall_timeout)
-            if self.phase == Phase.OPEN:
-                self.receiver.on_congested()
+            self._plan(self.stalled_since, self.terms.stall_timeout)
+            self.overfull()
         elif self.outbox is not None and self.outbox.size:
             self.agenda.add_dirty(self)
         else:

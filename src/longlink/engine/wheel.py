@@ -2,7 +2,7 @@
 
 A connection has many deadlines (opening, keepalive, stalled write, closing) but only ever
 waits for the next one, and nearly all of them are moved before they are due. So there is
-one set of connections for each tick of the clock, one loop timer for the earliest tick,
+one list of connections for each tick of the clock, one loop timer for the earliest tick,
 and moving a deadline later costs nothing: the connection is asked when the old tick comes
 and answers with the new time.
 
@@ -20,6 +20,7 @@ import logging
 from typing import Protocol
 
 TICK_S = 0.1
+_TICK_S = TICK_S  # for the compiled module alone
 STALL_S = 1.0  # later than this is no jitter: the loop was blocked
 GRACE_S = 1.0
 QUIET_S = 10.0  # between two lines in the log about that
@@ -29,9 +30,10 @@ logger = logging.getLogger("longlink.engine")
 
 
 class Timed(Protocol):
-    """What a wheel keeps: `tick` belongs to the wheel, 0 when not on it."""
+    """What a wheel keeps: `tick` and `place` belong to the wheel, tick 0 when not on it."""
 
     tick: int
+    place: int
 
     def on_deadline(self, now: float) -> float:
         """Act on what is due at `now`; returns the next deadline, or 0.0 for none."""
@@ -43,9 +45,21 @@ class Timed(Protocol):
 class Wheel:
     """Deadlines in ticks of TICK_S, none early, each at most one tick late."""
 
+    __slots__ = (
+        "armed_tick",
+        "due",
+        "graced",
+        "loop",
+        "lost",
+        "resumed",
+        "ticks",
+        "timer",
+        "told",
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.ticks: dict[int, set[Timed]] = {}
+        self.ticks: dict[int, list[Timed]] = {}
         self.timer: asyncio.Handle | None = None
         self.armed_tick = 0
         self.due = 0.0  # when the timer should come
@@ -66,18 +80,23 @@ class Wheel:
         item.tick = tick
         members = self.ticks.get(tick)
         if members is None:
-            self.ticks[tick] = {item}
+            members = self.ticks[tick] = []
             if self.timer is None or tick < self.armed_tick:
                 self._arm(tick)
-        else:
-            members.add(item)
+        item.place = len(members)
+        members.append(item)
 
     def cancel(self, item: Timed) -> None:
         """Forget `item`."""
         members = self.ticks.get(item.tick)
         item.tick = 0
-        if members is not None:
-            members.discard(item)
+        place = item.place
+        # Those who are being asked right now are on no list any more.
+        if members is not None and place < len(members) and members[place] is item:
+            last = members.pop()
+            if last is not item:
+                members[place] = last
+                last.place = place
 
     def expire(self, now: float) -> None:
         """Call everything that is due at `now`."""
@@ -136,7 +155,7 @@ class Wheel:
 
 def _tick_of(deadline: float) -> int:
     """The first tick that is not before `deadline`."""
-    return int(deadline / TICK_S) + 1
+    return int(deadline / _TICK_S) + 1
 
 
 def _ask(item: Timed, now: float) -> float:

@@ -55,6 +55,41 @@ longlink_mask(unsigned char *to, const unsigned char *from, Py_ssize_t size, uin
         to[i + j] = from[i + j] ^ last[j];
 }
 
+/* A frame's header (RFC 6455 section 5.2): the length takes the fewest octets. */
+static inline Py_ssize_t
+longlink_header_length(Py_ssize_t size, int masked)
+{
+    return (size < 126 ? 2 : size < 65536 ? 4 : 10) + (masked ? 4 : 0);
+}
+
+static inline unsigned char *
+longlink_big_endian(unsigned char *to, uint64_t number, int octets)
+{
+    while (octets--)
+        *to++ = (unsigned char)(number >> 8 * octets);
+    return to;
+}
+
+static inline Py_ssize_t
+longlink_header(unsigned char *begin, unsigned int first, Py_ssize_t size, int masked, uint32_t key)
+{
+    unsigned char mark = masked ? 0x80 : 0, *to = begin;
+
+    *to++ = (unsigned char)first;
+    if (size < 126) {
+        *to++ = mark | (unsigned char)size;
+    } else if (size < 65536) {
+        *to++ = mark | 126;
+        to = longlink_big_endian(to, (uint64_t)size, 2);
+    } else {
+        *to++ = mark | 127;
+        to = longlink_big_endian(to, (uint64_t)size, 8);
+    }
+    if (masked)
+        to = longlink_big_endian(to, key, 4);
+    return to - begin;
+}
+
 /* UTF-8 as a table (RFC 3629 section 4). A state says which octets may follow: 0 none missing;
  * 1, 2, 3 that many plain continuations; 4 after E0, 5 after ED, 6 after F0, 7 after F4. */
 static inline int
@@ -123,6 +158,67 @@ longlink_find(const unsigned char *block, Py_ssize_t size, const char *needle, P
         return -1;
     found = memmem(block, (size_t)size, needle, (size_t)length);
     return found ? found - block : -1;
+}
+
+/* What an octet may be in a header line: 1 a part of the name (RFC 9110 5.6.2, tchar), 2 of the
+ * value. Octets beyond ASCII are for those who look more closely. */
+#define NAME_AND_VALUE 3
+#define VALUE 2
+static const unsigned char longlink_octets[256] = {
+    ['\t'] = VALUE,
+    [' '] = VALUE,
+    ['!'] = NAME_AND_VALUE,
+    ['"'] = VALUE,
+    ['#' ... '\''] = NAME_AND_VALUE,
+    ['(' ... ')'] = VALUE,
+    ['*' ... '+'] = NAME_AND_VALUE,
+    [','] = VALUE,
+    ['-' ... '.'] = NAME_AND_VALUE,
+    ['/'] = VALUE,
+    ['0' ... '9'] = NAME_AND_VALUE,
+    [':' ... '@'] = VALUE,
+    ['A' ... 'Z'] = NAME_AND_VALUE,
+    ['[' ... ']'] = VALUE,
+    ['^' ... 'z'] = NAME_AND_VALUE,
+    ['{'] = VALUE,
+    ['|'] = NAME_AND_VALUE,
+    ['}'] = VALUE,
+    ['~'] = NAME_AND_VALUE,
+};
+
+/* A header line at the beginning of a block: how long its name is, where its value begins and
+ * how long that is. The length of the line with its end, or -1 for what is none. */
+static inline Py_ssize_t
+longlink_field(const unsigned char *line, Py_ssize_t size, Py_ssize_t *name, Py_ssize_t *value,
+               Py_ssize_t *length)
+{
+    Py_ssize_t at = 0, end;
+
+    while (at < size && longlink_octets[line[at]] == NAME_AND_VALUE)
+        at++;
+    *name = at;
+    if (!at || at == size || line[at] != ':')
+        return -1;
+    for (at++; at < size && (line[at] == ' ' || line[at] == '\t'); at++)
+        ;
+    *value = end = at;
+    for (; at < size && longlink_octets[line[at]]; at++)
+        if (line[at] != ' ' && line[at] != '\t')
+            end = at + 1;
+    *length = end - *value;
+    return size - at >= 2 && line[at] == '\r' && line[at + 1] == '\n' ? at + 2 : -1;
+}
+
+/* Whether two names are the same without regard to case; the second is in lower case. */
+static inline int
+longlink_is_name(const unsigned char *name, const unsigned char *lower, Py_ssize_t size)
+{
+    Py_ssize_t i;
+
+    for (i = 0; i < size; i++)
+        if ((name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]) != lower[i])
+            return 0;
+    return 1;
 }
 
 /* The calls are made with the GIL: the sockets do not block, and nobody else may touch the memory
@@ -213,6 +309,60 @@ longlink_name(int fd, int of_peer)
     if (failed)
         Py_RETURN_NONE;
     return longlink_address(&name, length);
+}
+
+/* The peer's address in the shape that takes the least memory: of IPv4 a number. */
+static inline PyObject *
+longlink_packed_peer(int fd)
+{
+    struct sockaddr_storage name;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&name;
+    socklen_t length = sizeof name;
+
+    memset(&name, 0, sizeof name);
+    if (getpeername(fd, (struct sockaddr *)&name, &length))
+        Py_RETURN_NONE;
+    if (name.ss_family != AF_INET)
+        return longlink_address(&name, length);
+    return PyLong_FromUnsignedLongLong((unsigned long long)ntohl(v4->sin_addr.s_addr) << 16 |
+                                       ntohs(v4->sin_port));
+}
+
+static inline PyObject *
+longlink_unpacked_peer(unsigned long long packed)
+{
+    struct sockaddr_storage name;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&name;
+
+    memset(&name, 0, sizeof name);
+    v4->sin_family = AF_INET;
+    v4->sin_addr.s_addr = htonl((uint32_t)(packed >> 16));
+    v4->sin_port = htons((uint16_t)packed);
+    return longlink_address(&name, sizeof *v4);
+}
+
+/* From now on the kernel holds back what fills no segment, up to 0.2 s or the end of the stream. */
+static inline int
+longlink_cork(int fd)
+{
+#ifdef TCP_CORK
+    int on = 1;
+
+    return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) ? -errno : 0;
+#else
+    return -ENOPROTOOPT;
+#endif
+}
+
+/* Take back the empty dictionary that Cython gives to each instance that may have one: it is made
+ * again for the first attribute that is put into it. */
+static inline void
+longlink_forget_dict(PyObject *instance)
+{
+    PyObject **dict = _PyObject_GetDictPtr(instance);
+
+    if (dict && *dict && PyDict_CheckExact(*dict) && !PyDict_GET_SIZE(*dict))
+        Py_CLEAR(*dict);
 }
 
 /* Masking keys (RFC 6455 section 10.3) from the system's generator, bought in bulk. */

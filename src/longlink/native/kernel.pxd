@@ -11,6 +11,8 @@ cdef class Buffer:
     cdef readonly Py_ssize_t capacity
     cdef readonly Py_ssize_t size
     cdef int exports
+    # The bytes object that the memory belongs to, once it has grown; see `release`.
+    cdef PyObject* block
 
     # The caller guarantees that what is read lies in [0, capacity).
     cpdef inline int at(self, Py_ssize_t i) noexcept:
@@ -29,6 +31,11 @@ cdef class Buffer:
     cpdef bytes copy(self, Py_ssize_t start, Py_ssize_t stop)
     cpdef bytes unmasked(self, Py_ssize_t start, Py_ssize_t stop, unsigned int key)
     cpdef int unmask(self, Py_ssize_t start, Py_ssize_t stop, unsigned int key) except -1
+    cpdef object short(self, Py_ssize_t start, Py_ssize_t stop, bint masked)
+    cpdef int reserve(self, Py_ssize_t more) except -1
+    cpdef int settle(self, Py_ssize_t count, bint masked, unsigned int key,
+                     unsigned int phase) except -1
+    cpdef bytes release(self)
     cpdef str text(self, Py_ssize_t start, Py_ssize_t stop)
     cpdef Py_ssize_t find(self, bytes needle, Py_ssize_t start, Py_ssize_t stop) noexcept
     cpdef int append(self, Buffer source, Py_ssize_t start, Py_ssize_t stop,
@@ -39,13 +46,15 @@ cdef class Buffer:
     cdef int holds(self, Py_ssize_t start, Py_ssize_t stop) noexcept
     cdef int check(self, Py_ssize_t start, Py_ssize_t stop) except -1
     cdef int grow(self, Py_ssize_t more) except -1
+    cdef int move(self, Py_ssize_t capacity) except -1
+    cdef int lose(self) noexcept
 
 
-# A part of the queue: `size` octets of a bytes object from `start` on, or, without an owner,
-# the next `size` octets of the copies.
+# A part of the queue: `size` octets that an immutable object owns, or, without an owner, the
+# next `size` octets of the copies.
 cdef struct Segment:
     PyObject* owner
-    Py_ssize_t start
+    const char* at
     Py_ssize_t size
 
 
@@ -69,16 +78,22 @@ cdef class Outbox:
     cpdef int u32(self, unsigned int v) except -1
     cpdef int u64(self, unsigned long long v) except -1
     cpdef int put(self, object data) except -1
+    cpdef int frame(self, unsigned int first, object payload, bint masked,
+                    unsigned int key) except -1
     cpdef int put_masked(self, object data, unsigned int key) except -1
     cpdef int flush(self, int fd) except? -32768
     cpdef bytes take(self)
+    cpdef bytes peek(self, Py_ssize_t at, Py_ssize_t most)
+    cpdef int drop(self, Py_ssize_t sent) except -1
     cpdef int clear(self) except -1
     cdef unsigned char* room(self, Py_ssize_t size) except NULL
     cdef int make_room(self, Py_ssize_t size) except -1
-    cdef int refer(self, bytes data) except -1
-    cdef int push(self, PyObject* owner, Py_ssize_t size) except -1
-    cdef Py_ssize_t send(self, int fd) noexcept
-    cdef int drop(self, Py_ssize_t sent) noexcept
+    cdef int write(self, unsigned int first, PyObject* owner, const char* at, Py_ssize_t size,
+                   bint masked, unsigned int key) except -1
+    cdef int refer(self, PyObject* owner, const char* at, Py_ssize_t size) except -1
+    cdef int push(self, PyObject* owner, const char* at, Py_ssize_t size) except -1
+    cdef Py_ssize_t send(self, int fd, Py_ssize_t* offered) noexcept
+    cdef int forget(self, Py_ssize_t sent) noexcept
 
 
 @cython.final
@@ -126,11 +141,34 @@ cdef class Done:
     pass
 
 
-cpdef Py_ssize_t recv(int fd, Buffer buffer, Py_ssize_t start) except? -32768
+@cython.final
+cdef class Waker:
+    cdef public bint _asyncio_future_blocking
+    cdef object loop
+    cdef object callback
+    cdef object context
+    cdef object message
+    cdef int state
+
+    cpdef bint done(self) noexcept
+    cpdef bint cancelled(self) noexcept
+    cpdef bint expect(self) noexcept
+    cpdef object run(self)
+    cpdef object set_result(self, object result)
+    cdef object schedule(self)
+
+
+cpdef Py_ssize_t recv(int fd, Buffer buffer, Py_ssize_t start, Py_ssize_t stop=*) except? -32768
 cpdef int accept(int fd) except? -32768
 cpdef object peer_name(int fd)
 cpdef object sock_name(int fd)
+cpdef object packed_peer(int fd)
+cpdef object unpacked_peer(object packed)
+cpdef int cork(int fd) except? -32768
 cpdef int shutdown(int fd) except? -32768
 cpdef int close(int fd) except? -32768
+cpdef int forget_dict(object instance) except -1
 cpdef unsigned int masking_key() except? 0
 cpdef bytes mask(object data, unsigned int key)
+cpdef list fields(bytes head, Py_ssize_t start, tuple names, Py_ssize_t max_line,
+                  Py_ssize_t max_lines)

@@ -10,15 +10,19 @@ endian, arguments are positional, and a failed system call returns its negative 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import re
 import secrets
 import select
 import socket
 import struct
+from asyncio.exceptions import CancelledError, InvalidStateError
 from collections import deque
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from itertools import islice
 from typing import Any, Final
 
@@ -44,6 +48,12 @@ def _xor(data: BytesLike, key: int) -> bytes:
     pattern = key.to_bytes(4, "big") * ((size + 3) // 4)
     masked = int.from_bytes(data, "little") ^ int.from_bytes(pattern[:size], "little")
     return masked.to_bytes(size, "little")
+
+
+def _turned(key: int, phase: int) -> int:
+    """The key that begins with octet `phase % 4` of `key`."""
+    turn = 8 * (phase & 3)
+    return (key << turn | key >> (32 - turn)) & 0xFFFFFFFF
 
 
 def _octets(data: BytesLike) -> bytes:
@@ -139,6 +149,48 @@ class Buffer(bytearray):
         self[start:stop] = _xor(self[start:stop], key)
         return 0
 
+    def short(self, start: int, stop: int, masked: bool, /) -> str | bytes | None:
+        """The message that lies from `start` on, if it is whole, in one frame without extensions,
+        masked or not as `masked` says, and of 125 octets at most. None if it is not, or if
+        anything at all is wrong with it: then the octets are as they were."""
+        head = 6 if masked else 2
+        if not 0 <= start <= stop <= self.capacity or stop - start < head:
+            return None
+        first, size = self[start], self[start + 1] ^ (0x80 if masked else 0)
+        if first not in (0x81, 0x82) or size > min(125, stop - start - head):
+            return None
+        data = bytes(self[start + head : start + head + size])
+        if masked:
+            data = _xor(data, self.u32(start + 2))
+        if first == 0x82:
+            return data
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return None
+
+    def reserve(self, more: int, /) -> int:
+        """Have room for `more` octets behind the fill mark, and no more than that."""
+        if more > self.capacity - self.size:
+            self._grow(self.size + more)
+        return 0
+
+    def settle(self, count: int, masked: bool, key: int, phase: int, /) -> int:
+        """Move the fill mark over `count` octets received behind it, XORed if `masked`."""
+        if not 0 <= count <= self.capacity - self.size:
+            raise ValueError(f"{count} octets are more than there is room for")
+        if masked:
+            end = self.size + count
+            self[self.size : end] = _xor(self[self.size : end], _turned(key, phase))
+        self.size += count
+        return 0
+
+    def release(self) -> bytes:
+        """What lies before the fill mark, without a copy where it has grown; it is empty then."""
+        data = self.copy(0, self.size)
+        self.size = 0
+        return data
+
     def text(self, start: int, stop: int, /) -> str:
         """The text from `start` to `stop`; UnicodeDecodeError unless it is strict UTF-8."""
         self._check(start, stop)
@@ -160,8 +212,7 @@ class Buffer(bytearray):
         source._check(start, stop)
         data = source[start:stop]
         if masked:
-            turn = 8 * (phase & 3)
-            data[:] = _xor(data, (key << turn | key >> (32 - turn)) & 0xFFFFFFFF)
+            data[:] = _xor(data, _turned(key, phase))
         return self.add(data)
 
     def add(self, data: bytes | bytearray, /) -> int:
@@ -261,6 +312,31 @@ class Outbox:
         self.size += len(data)
         return 0
 
+    def frame(self, first: int, payload: str | BytesLike, masked: bool, key: int, /) -> int:
+        """Queue a frame (RFC 6455 section 5.2) that begins with the octet `first`; str is UTF-8.
+
+        Of `bytes` and ASCII `str`, 16 KiB and more are queued by reference, unless `masked`.
+        """
+        data = payload.encode() if isinstance(payload, str) else payload
+        if type(data) is not bytes:
+            data = _octets(data)
+        size, mark = len(data), 0x80 if masked else 0
+        if size < 126:
+            head = bytes((first & 0xFF, mark | size))
+        elif size < 65536:
+            head = bytes((first & 0xFF, mark | 126)) + size.to_bytes(2, "big")
+        else:
+            head = bytes((first & 0xFF, mark | 127)) + size.to_bytes(8, "big")
+        if masked:
+            head += key.to_bytes(4, "big")
+            data = _xor(data, key)
+            self._tail += head + data
+            self.size += len(head) + size
+            return 0
+        self._tail += head
+        self.size += len(head)
+        return self.put(data)
+
     def put_masked(self, data: BytesLike, key: int, /) -> int:
         """Queue a copy of `data` under the key."""
         octets = _octets(data)
@@ -274,13 +350,17 @@ class Outbox:
         **Cost**: one system call for up to 64 segments, one more to learn that the socket is full.
         """
         while self.size:
+            segments = self._segments()
             try:
-                sent = os.writev(fd, self._segments())
+                sent = os.writev(fd, segments)
             except BlockingIOError:
                 return 1
             except OSError as error:
                 return -(error.errno or errno.EIO)
-            self._drop(sent)
+            offered = sum(map(len, segments))
+            self.drop(sent)
+            if sent < offered:
+                return 1
         return 0
 
     def take(self) -> bytes:
@@ -288,6 +368,18 @@ class Outbox:
         data = b"".join((*self._parts, self._tail))
         self.clear()
         return data
+
+    def peek(self, at: int, most: int, /) -> bytes:
+        """At most `most` octets of the queue, from the one at `at` on, which stay queued."""
+        if not 0 <= at <= self.size or most < 0:
+            raise ValueError(f"{most} octets at {at} of {self.size}")
+        found: list[BytesLike] = []
+        for part in (*self._parts, self._tail):
+            if at < len(part) and most:
+                found.append(part[at : at + most])
+                most -= len(found[-1])
+            at = max(0, at - len(part))
+        return b"".join(found)
 
     def clear(self) -> int:
         """Drop everything queued."""
@@ -304,8 +396,10 @@ class Outbox:
             segments.append(self._tail)
         return segments
 
-    def _drop(self, sent: int) -> None:
+    def drop(self, sent: int, /) -> int:
         """Forget the first `sent` octets."""
+        if not 0 <= sent <= self.size:
+            raise ValueError(f"{sent} octets of {self.size}")
         self.size -= sent
         parts = self._parts
         while parts and sent >= len(parts[0]):
@@ -314,6 +408,7 @@ class Outbox:
             del self._tail[:sent]
         elif sent:
             parts[0] = memoryview(parts[0])[sent:]
+        return 0
 
 
 class Poll:
@@ -420,6 +515,12 @@ class Poll:
 
 PENDING: Final[object] = object()
 
+# States of a Waker.
+_WAITING = 0
+_DUE = 1  # somebody is going to call `run`
+_WOKEN = 2
+_CANCELLED = 3
+
 
 class Source:
     """Something a task can wait on."""
@@ -510,6 +611,114 @@ class Wait(Coroutine[Any, Any, Any]):
         self.future = None
 
 
+class Waker:
+    """What a task is parked on until `run`, which goes on with it there and then.
+
+    A future as far as a task of asyncio can tell: an ordinary one takes a trip through the event
+    loop from its result to its task, which costs as much as receiving a message.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "_message", "_state")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, /) -> None:
+        self._loop = loop
+        self._asyncio_future_blocking = False
+        self._callback: Callable[[Waker], object] | None = None
+        self._context: Context | None = None
+        self._message: object = None
+        self._state = _WAITING
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the task."""
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Waker], object], /, *, context: Context | None = None
+    ) -> None:
+        """Call `callback` in `context` when it is time. RuntimeError for a second one."""
+        if self._callback is not None:
+            raise RuntimeError("only one task can wait for it")
+        self._callback = callback
+        self._context = copy_context() if context is None else context
+        if self._state > _DUE:
+            self._schedule()
+
+    def remove_done_callback(self, callback: Callable[[Waker], object], /) -> int:
+        """Forget `callback`; returns how many there were."""
+        if self._callback is None or self._callback != callback:
+            return 0
+        self._callback = self._context = None
+        return 1
+
+    def done(self) -> bool:
+        """Whether the task was woken, or will be by the event loop."""
+        return self._state > _DUE
+
+    def cancelled(self) -> bool:
+        """Whether that was for its cancellation."""
+        return self._state == _CANCELLED
+
+    def result(self) -> None:
+        """None. Raises CancelledError, and InvalidStateError before it is done."""
+        if self._state == _CANCELLED:
+            raise CancelledError() if self._message is None else CancelledError(self._message)
+        if self._state <= _DUE:
+            raise InvalidStateError("nobody was woken yet")
+
+    def exception(self) -> None:
+        """As `result`."""
+        return self.result()
+
+    def cancel(self, msg: object = None) -> bool:
+        """Wake the task for its cancellation; False when it was woken already."""
+        if self._state > _DUE:
+            return False
+        self._state = _CANCELLED
+        self._message = msg
+        self._schedule()
+        return True
+
+    def expect(self) -> bool:
+        """Whether the caller should see to it that `run` is called: True the first time."""
+        if self._state != _WAITING:
+            return False
+        self._state = _DUE
+        return True
+
+    def run(self) -> None:
+        """Go on with the task now. Not from within a task: there can be one at a time."""
+        if self._state > _DUE:
+            return
+        if self._callback is None or self._context is None:
+            self._state = _WOKEN
+            return
+        try:
+            self._context.run(self._enter)
+        except RuntimeError:
+            if self._state > _DUE:
+                raise
+            self.set_result(None)  # somebody up the stack is in that context
+
+    def set_result(self, result: None, /) -> None:
+        """Let the event loop go on with the task. InvalidStateError when it was woken already."""
+        if self._state > _DUE:
+            raise InvalidStateError("woken already")
+        self._state = _WOKEN
+        self._schedule()
+
+    def _enter(self) -> None:
+        self._state = _WOKEN
+        callback, self._callback, self._context = self._callback, None, None
+        if callback is not None:
+            callback(self)
+
+    def _schedule(self) -> None:
+        callback, context = self._callback, self._context
+        if callback is not None:
+            self._callback = self._context = None
+            self._loop.call_soon(callback, self, context=context)
+
+
 class Done(Coroutine[Any, Any, None]):
     """The awaitable that is finished: gives None at once, any number of times."""
 
@@ -539,17 +748,17 @@ class Done(Coroutine[Any, Any, None]):
 DONE: Final = Done()
 
 
-def recv(fd: int, buffer: Buffer, start: int, /) -> int:
-    """How many octets arrived behind `start`; 0 at the end of the stream; or negative errno.
+def recv(fd: int, buffer: Buffer, start: int, stop: int | None = None, /) -> int:
+    """How many octets arrived from `start` on, up to `stop` or where the buffer ends; 0 at the
+    end of the stream; or negative errno.
 
     A buffer without room is -ENOBUFS, not 0.
     """
-    if not 0 <= start < buffer.capacity:
+    stop = buffer.capacity if stop is None else min(stop, buffer.capacity)
+    if not 0 <= start < stop:
         return -errno.ENOBUFS
     try:
-        if not start:
-            return os.readv(fd, (buffer,))
-        with memoryview(buffer) as whole, whole[start:] as room:
+        with memoryview(buffer) as whole, whole[start:stop] as room:
             return os.readv(fd, (room,))
     except OSError as error:
         return -(error.errno or errno.EIO)
@@ -600,6 +809,34 @@ def sock_name(fd: int, /) -> SocketName | None:
         return None
 
 
+def packed_peer(fd: int, /) -> SocketName | int | None:
+    """As `peer_name`, in the shape that takes the least memory: of IPv4 a number."""
+    name = peer_name(fd)
+    if not isinstance(name, tuple) or len(name) != 2:
+        return name
+    return int.from_bytes(socket.inet_aton(name[0])) << 16 | name[1]
+
+
+def unpacked_peer(packed: SocketName | int | None, /) -> SocketName | None:
+    """What `peer_name` said where `packed_peer` said this."""
+    if not isinstance(packed, int):
+        return packed
+    return socket.inet_ntoa((packed >> 16).to_bytes(4)), packed & 0xFFFF
+
+
+def cork(fd: int, /) -> int:
+    """Let what is sent from now on wait for the end of the stream, to travel with it; 0 or
+    negative errno, where there is no such thing."""
+    if not hasattr(socket, "TCP_CORK"):
+        return -errno.ENOPROTOOPT
+    try:
+        with _borrowed(fd) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    return 0
+
+
 def shutdown(fd: int, /) -> int:
     """End our side of the stream; 0 or negative errno."""
     try:
@@ -616,6 +853,12 @@ def close(fd: int, /) -> int:
         os.close(fd)
     except OSError as error:
         return -(error.errno or errno.EIO)
+    return 0
+
+
+def forget_dict(instance: object, /) -> int:
+    """Take back the empty `__dict__` that a compiled instance is born with; 0. Python itself
+    makes one when it is first needed, so there is nothing to do here."""
     return 0
 
 
@@ -644,3 +887,34 @@ def masking_key() -> int:
 def mask(data: BytesLike, key: int, /) -> bytes:
     """A copy of `data` under the key; doing it twice gives `data`."""
     return _xor(_octets(data), key)
+
+
+_FIELDS = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*\r\n)*\r\n")
+
+
+def fields(
+    head: bytes, start: int, names: tuple[bytes, ...], max_line: int, max_lines: int, /
+) -> list[str | None] | None:
+    """The values that these names, in lower case, have in the header lines `head[start:]`.
+
+    None in the place of a name that did not come. None at all for lines that one should look at
+    more closely: too many or too long ones, a name that came twice, an octet beyond ASCII, or
+    whatever else is not the grammar of RFC 9112 5 up to the empty line at the end.
+    """
+    if start < 0 or not _FIELDS.fullmatch(head, start):
+        return None
+    lines = head[start:-2].split(b"\r\n")[:-1]
+    if len(lines) > max_lines:
+        return None
+    found: list[str | None] = [None] * len(names)
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if len(line) > max_line:
+            return None
+        name = name.lower()
+        if name in names:
+            index = names.index(name)
+            if found[index] is not None:
+                return None
+            found[index] = value.strip(b" \t").decode()
+    return found

@@ -16,6 +16,9 @@ from libc.errno cimport EAGAIN, EBADF, EINTR, EINVAL, ENOBUFS, ENOENT, ENOMEM, e
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memmove
 
+from asyncio.exceptions import CancelledError, InvalidStateError
+from contextvars import copy_context
+
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
         PYGEN_ERROR = -1
@@ -25,18 +28,33 @@ cdef extern from "Python.h":
     void* PyMem_RawMalloc(size_t)
     void* PyMem_RawCalloc(size_t, size_t)
     void* PyMem_RawRealloc(void*, size_t)
+    int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
+    bint PyUnicode_IS_COMPACT_ASCII(object)
+    void* PyUnicode_DATA(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
     void PyMem_RawFree(void*)
     str PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*)
+    str PyUnicode_DecodeASCII(const char*, Py_ssize_t, const char*)
     Py_ssize_t PY_SSIZE_T_MAX
+    int PyContext_Enter(object) except -1
+    int PyContext_Exit(object) except -1
 
 cdef extern from "bits.h":
     void longlink_mask(unsigned char*, const unsigned char*, Py_ssize_t, uint32_t, unsigned int)
     int longlink_utf8(const unsigned char*, Py_ssize_t, int)
     Py_ssize_t longlink_find(const unsigned char*, Py_ssize_t, const char*, Py_ssize_t)
+    Py_ssize_t longlink_field(const unsigned char*, Py_ssize_t, Py_ssize_t*, Py_ssize_t*, Py_ssize_t*)
+    int longlink_is_name(const unsigned char*, const unsigned char*, Py_ssize_t)
     Py_ssize_t longlink_recv(int, void*, size_t)
     Py_ssize_t longlink_send(int, const iovec*, size_t)
+    Py_ssize_t longlink_header_length(Py_ssize_t, bint)
+    Py_ssize_t longlink_header(unsigned char*, unsigned int, Py_ssize_t, bint, uint32_t)
     int longlink_accept(int)
     object longlink_name(int, int)
+    object longlink_packed_peer(int)
+    object longlink_unpacked_peer(unsigned long long)
+    int longlink_cork(int)
+    void longlink_forget_dict(object)
     int longlink_watch_forks()
     int longlink_key(unsigned int*)
     void longlink_install_send(object, sendfunc)
@@ -71,12 +89,19 @@ cdef enum:
     # An Outbox starts with this much memory, and keeps that much once it is empty.
     FIRST_BLOCK = 64
     KEPT_BLOCK = 4096
+    KEPT_SLOTS = 4
 
 COMPILED = True
 IN = 1
 OUT = 4
 ERR = 8
 HUP = 16
+
+
+# Where a Buffer without memory has its octets.
+cdef unsigned char[1] nothing
+# Where a short text is unmasked: elsewhere than where it came, for it may not be UTF-8.
+cdef unsigned char[128] short_text
 
 
 @cython.final
@@ -86,14 +111,18 @@ cdef class Buffer:
     def __cinit__(self, Py_ssize_t capacity=0, /):
         if capacity < 0:
             raise ValueError("capacity must not be negative")
-        # One octet more, so that an empty block has an address too.
-        self.data = <unsigned char*>PyMem_RawCalloc(<size_t>capacity + 1, 1)
-        if self.data == NULL:
-            raise MemoryError()
+        self.data = nothing
+        if capacity:
+            self.data = <unsigned char*>PyMem_RawCalloc(capacity, 1)
+            if self.data == NULL:
+                raise MemoryError()
         self.capacity = capacity
 
     def __dealloc__(self):
-        PyMem_RawFree(self.data)
+        if self.block != NULL:
+            Py_DECREF(<object>self.block)
+        elif self.data != nothing:
+            PyMem_RawFree(self.data)
 
     def __len__(self):
         return self.capacity
@@ -128,6 +157,63 @@ cdef class Buffer:
         self.check(start, stop)
         longlink_mask(self.data + start, self.data + start, stop - start, key, 0)
         return 0
+
+    cpdef object short(self, Py_ssize_t start, Py_ssize_t stop, bint masked):
+        cdef unsigned char* at = self.data + start
+        cdef Py_ssize_t size, head = 6 if masked else 2
+        if not self.holds(start, stop) or stop - start < head:
+            return None
+        size = at[1] ^ (0x80 if masked else 0)
+        # FIN and an opcode alone; mask bit as it should be, and a length in seven bits.
+        if at[0] & 0xFC != 0x80 or not 1 <= at[0] & 3 <= 2 or size > 125:
+            return None
+        if size > stop - start - head:
+            return None
+        if at[0] & 3 == 2:
+            message = PyBytes_FromStringAndSize(NULL, size)
+            to = <unsigned char*>PyBytes_AS_STRING(message)
+        else:
+            to = short_text
+        if masked:
+            longlink_mask(to, at + 6, size, self.u32(start + 2), 0)
+        else:
+            memcpy(to, at + 2, size)
+        if to == short_text:
+            if longlink_utf8(to, size, 0):
+                return None
+            message = PyUnicode_DecodeUTF8(<char*>to, size, NULL)
+        return message
+
+    cpdef int reserve(self, Py_ssize_t more) except -1:
+        if more > PY_SSIZE_T_MAX - self.size:
+            raise MemoryError()
+        if more > self.capacity - self.size:
+            self.move(self.size + more)
+        return 0
+
+    cpdef int settle(self, Py_ssize_t count, bint masked, unsigned int key,
+                     unsigned int phase) except -1:
+        if not 0 <= count <= self.capacity - self.size:
+            raise ValueError(f"{count} octets are more than there is room for")
+        if masked:
+            at = self.data + self.size
+            longlink_mask(at, at, count, key, phase)
+        self.size += count
+        return 0
+
+    cpdef bytes release(self):
+        cdef PyObject* block = self.block
+        cdef Py_ssize_t size = self.size
+        if self.exports:
+            raise BufferError("a buffer with views of it cannot be released")
+        if block == NULL or not size:
+            self.size = 0
+            return PyBytes_FromStringAndSize(<char*>self.data, size)
+        self.lose()
+        _PyBytes_Resize(&block, size)
+        result = <bytes>block
+        Py_DECREF(result)
+        return result
 
     cpdef str text(self, Py_ssize_t start, Py_ssize_t stop):
         self.check(start, stop)
@@ -187,18 +273,41 @@ cdef class Buffer:
     cdef int grow(self, Py_ssize_t more) except -1:
         """Make room for `more` octets behind the fill mark: at least twice what there was."""
         cdef Py_ssize_t capacity
-        if self.exports:
-            raise BufferError("a buffer with views of it cannot grow")
         if more >= PY_SSIZE_T_MAX - self.size:
             raise MemoryError()
         capacity = self.size + more
         if self.capacity < PY_SSIZE_T_MAX // 2:
             capacity = max(capacity, 2 * self.capacity)
-        data = <unsigned char*>PyMem_RawRealloc(self.data, capacity + 1)
-        if data == NULL:
-            raise MemoryError()
-        self.data = data
+        return self.move(capacity)
+
+    cdef int move(self, Py_ssize_t capacity) except -1:
+        """Have room for `capacity` octets, more than now, in a bytes object nobody else has."""
+        cdef PyObject* block = self.block
+        cdef Py_ssize_t size = self.size
+        if self.exports:
+            raise BufferError("a buffer with views of it cannot grow")
+        if block != NULL:
+            # Where this fails, the octets are gone.
+            self.lose()
+            _PyBytes_Resize(&block, capacity)
+        else:
+            fresh = PyBytes_FromStringAndSize(NULL, capacity)
+            memcpy(PyBytes_AS_STRING(fresh), self.data, self.capacity)
+            if self.data != nothing:
+                PyMem_RawFree(self.data)
+            Py_INCREF(fresh)
+            block = <PyObject*>fresh
+        self.block = block
+        self.data = <unsigned char*>PyBytes_AS_STRING(<object>block)
         self.capacity = capacity
+        self.size = size
+        return 0
+
+    cdef int lose(self) noexcept:
+        """The block belongs to the caller from here on."""
+        self.block = NULL
+        self.data = nothing
+        self.capacity = self.size = 0
         return 0
 
 
@@ -216,6 +325,7 @@ cdef class Outbox:
 
     def __dealloc__(self):
         self.clear()
+        PyMem_RawFree(self.segments)
         PyMem_RawFree(self.data)
 
     cpdef int u8(self, unsigned int v) except -1:
@@ -247,7 +357,7 @@ cdef class Outbox:
         if type(data) is bytes:
             size = len(<bytes>data)
             if size >= REFERENCE_FROM:
-                return self.refer(<bytes>data)
+                return self.refer(<PyObject*>data, PyBytes_AS_STRING(data), size)
             memcpy(self.room(size), PyBytes_AS_STRING(data), size)
             return 0
         octets(data, &view)
@@ -255,6 +365,38 @@ cdef class Outbox:
             memcpy(self.room(view.len), view.buf, view.len)
         finally:
             PyBuffer_Release(&view)
+        return 0
+
+    cpdef int frame(self, unsigned int first, object payload, bint masked,
+                    unsigned int key) except -1:
+        cdef Py_buffer view
+        if type(payload) is str:
+            if PyUnicode_IS_COMPACT_ASCII(payload):
+                return self.write(first, <PyObject*>payload, <char*>PyUnicode_DATA(payload),
+                                  PyUnicode_GET_LENGTH(payload), masked, key)
+            payload = (<str>payload).encode()
+        if type(payload) is bytes:
+            return self.write(first, <PyObject*>payload, PyBytes_AS_STRING(payload),
+                              len(<bytes>payload), masked, key)
+        octets(payload, &view)
+        try:
+            return self.write(first, NULL, <char*>view.buf, view.len, masked, key)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int write(self, unsigned int first, PyObject* owner, const char* at, Py_ssize_t size,
+                   bint masked, unsigned int key) except -1:
+        """Queue a frame; its payload by reference if it is large, owned and not to be masked."""
+        cdef bint by_reference = owner != NULL and size >= REFERENCE_FROM and not masked
+        cdef Py_ssize_t length = longlink_header_length(size, masked)
+        cdef unsigned char* to = self.room(length if by_reference else length + size)
+        to += longlink_header(to, first, size, masked, key)
+        if by_reference:
+            return self.refer(owner, at, size)
+        if masked:
+            longlink_mask(to, <const unsigned char*>at, size, key, 0)
+        else:
+            memcpy(to, at, size)
         return 0
 
     cpdef int put_masked(self, object data, unsigned int key) except -1:
@@ -272,12 +414,14 @@ cdef class Outbox:
         return 0
 
     cpdef int flush(self, int fd) except? -32768:
-        cdef Py_ssize_t sent
+        cdef Py_ssize_t sent, offered = 0
         while self.size:
-            sent = self.send(fd)
+            sent = self.send(fd, &offered)
             if sent < 0:
                 return 1 if sent == -EAGAIN else <int>sent
-            self.drop(sent)
+            self.forget(sent)
+            if sent < offered:
+                return 1
         return 0
 
     cpdef bytes take(self):
@@ -292,21 +436,60 @@ cdef class Outbox:
                 memcpy(to, copies, segment.size)
                 copies += segment.size
             else:
-                memcpy(to, PyBytes_AS_STRING(<object>segment.owner) + segment.start, segment.size)
+                memcpy(to, segment.at, segment.size)
             to += segment.size
         if copies != NULL:
             memcpy(to, copies, self.data + self.fill - copies)
         self.clear()
         return result
 
+    cpdef bytes peek(self, Py_ssize_t at, Py_ssize_t most):
+        cdef Segment* segment
+        cdef Py_ssize_t i, size, left
+        cdef unsigned char* copies = self.data + self.head
+        if not 0 <= at <= self.size or most < 0:
+            raise ValueError(f"{most} octets at {at} of {self.size}")
+        left = min(most, self.size - at)
+        result = PyBytes_FromStringAndSize(NULL, left)
+        to = <unsigned char*>PyBytes_AS_STRING(result)
+        for i in range(self.first, self.last):
+            if not left:
+                return result
+            segment = &self.segments[i]
+            if at < segment.size:
+                size = min(left, segment.size - at)
+                if segment.owner == NULL:
+                    memcpy(to, copies + at, size)
+                else:
+                    memcpy(to, segment.at + at, size)
+                to += size
+                left -= size
+                at = 0
+            else:
+                at -= segment.size
+            if segment.owner == NULL:
+                copies += segment.size
+        if left:
+            memcpy(to, copies + at, left)
+        return result
+
+    cpdef int drop(self, Py_ssize_t sent) except -1:
+        if not 0 <= sent <= self.size:
+            raise ValueError(f"{sent} octets of {self.size}")
+        if sent:
+            self.forget(sent)
+        return 0
+
     cpdef int clear(self) except -1:
         while self.first < self.last:
             if self.segments[self.first].owner != NULL:
                 Py_DECREF(<object>self.segments[self.first].owner)
             self.first += 1
-        PyMem_RawFree(self.segments)
-        self.segments = NULL
-        self.slots = self.first = self.last = self.covered = 0
+        if self.slots > KEPT_SLOTS:
+            PyMem_RawFree(self.segments)
+            self.segments = NULL
+            self.slots = 0
+        self.first = self.last = self.covered = 0
         if self.capacity > KEPT_BLOCK:
             PyMem_RawFree(self.data)
             self.data = NULL
@@ -346,19 +529,19 @@ cdef class Outbox:
         self.fill = live
         return 0
 
-    cdef int refer(self, bytes data) except -1:
+    cdef int refer(self, PyObject* owner, const char* at, Py_ssize_t size) except -1:
         cdef Py_ssize_t uncovered = self.fill - self.head - self.covered
-        if len(data) > PY_SSIZE_T_MAX // 4 - self.size:
+        if size > PY_SSIZE_T_MAX // 4 - self.size:
             raise MemoryError()
         if uncovered:
-            self.push(NULL, uncovered)
+            self.push(NULL, NULL, uncovered)
             self.covered += uncovered
-        self.push(<PyObject*>data, len(data))
-        Py_INCREF(data)
-        self.size += len(data)
+        self.push(owner, at, size)
+        Py_INCREF(<object>owner)
+        self.size += size
         return 0
 
-    cdef int push(self, PyObject* owner, Py_ssize_t size) except -1:
+    cdef int push(self, PyObject* owner, const char* at, Py_ssize_t size) except -1:
         cdef Py_ssize_t slots
         if self.last == self.slots:
             if 2 * self.first > self.slots:
@@ -366,41 +549,43 @@ cdef class Outbox:
                 memcpy(self.segments, self.segments + self.first, self.last * sizeof(Segment))
                 self.first = 0
             else:
-                slots = max(4, 2 * self.slots)
+                slots = max(KEPT_SLOTS, 2 * self.slots)
                 segments = <Segment*>PyMem_RawRealloc(self.segments, slots * sizeof(Segment))
                 if segments == NULL:
                     raise MemoryError()
                 self.segments = segments
                 self.slots = slots
-        self.segments[self.last] = Segment(owner, 0, size)
+        self.segments[self.last] = Segment(owner, at, size)
         self.last += 1
         return 0
 
-    cdef Py_ssize_t send(self, int fd) noexcept:
-        """How many octets one system call took, or negative errno."""
+    cdef Py_ssize_t send(self, int fd, Py_ssize_t* offered) noexcept:
+        """How many octets one system call took of those it was offered, or negative errno."""
         cdef iovec[SEGMENTS_PER_CALL] parts
         cdef Segment* segment
         cdef int count = 0
         cdef Py_ssize_t i = self.first
         cdef unsigned char* copies = self.data + self.head
+        offered[0] = 0
         while i < self.last and count < SEGMENTS_PER_CALL:
             segment = &self.segments[i]
             if segment.owner == NULL:
                 parts[count].iov_base = copies
                 copies += segment.size
             else:
-                parts[count].iov_base = (PyBytes_AS_STRING(<object>segment.owner)
-                                         + segment.start)
+                parts[count].iov_base = <void*>segment.at
             parts[count].iov_len = segment.size
+            offered[0] += segment.size
             count += 1
             i += 1
         if count < SEGMENTS_PER_CALL and copies != self.data + self.fill:
             parts[count].iov_base = copies
             parts[count].iov_len = self.data + self.fill - copies
+            offered[0] += self.data + self.fill - copies
             count += 1
         return longlink_send(fd, parts, count)
 
-    cdef int drop(self, Py_ssize_t sent) noexcept:
+    cdef int forget(self, Py_ssize_t sent) noexcept:
         """Forget the first `sent` octets."""
         cdef Segment* segment
         cdef Py_ssize_t part
@@ -413,10 +598,11 @@ cdef class Outbox:
             part = min(sent, segment.size)
             sent -= part
             segment.size -= part
-            segment.start += part
             if segment.owner == NULL:
                 self.head += part
                 self.covered -= part
+            else:
+                segment.at += part
             if not segment.size:
                 self.first += 1
                 if segment.owner != NULL:
@@ -574,25 +760,32 @@ cdef class Wait:
 
     cdef object step(self):
         """The result, and then `finished` is set; or the future to wait for."""
+        cdef Waker waker = None
         # Without a source: cleared by the collector.
         if self.finished or self.source is None:
             raise RuntimeError("cannot reuse already awaited Wait")
         future = self.future
-        if future is not None and not future.done():
+        if type(future) is Waker:
+            waker = future
+        if future is not None and not (future.done() if waker is None else waker.done()):
             raise RuntimeError("cannot reuse already awaited Wait")
         # Set first: whatever raises below ends this wait.
         self.finished = True
         try:
             if future is not None:
                 self.future = None
-                future.result()
+                if waker is None or waker.cancelled():
+                    future.result()
             outcome = self.source.attempt(self)
             if outcome is not parked:
                 self.future = None
                 return outcome
             future = self.future
             # What an asyncio future does before it yields itself to its task.
-            future._asyncio_future_blocking = True
+            if type(future) is Waker:
+                (<Waker>future)._asyncio_future_blocking = True
+            else:
+                future._asyncio_future_blocking = True
         except StopIteration as error:
             self.future = None
             raise RuntimeError("Wait raised StopIteration") from error
@@ -649,6 +842,98 @@ cdef class Done:
         pass
 
 
+cdef enum:
+    WAITING
+    DUE
+    DONE_WAITING
+    CANCELLED
+
+
+@cython.final
+@cython.freelist(256)
+cdef class Waker:
+    """What a task is parked on until `run`, which goes on with it there and then."""
+
+    def __cinit__(self, object loop not None, /):
+        self.loop = loop
+
+    def get_loop(self):
+        return self.loop
+
+    def add_done_callback(self, callback, /, *, context=None):
+        if self.callback is not None:
+            raise RuntimeError("only one task can wait for it")
+        self.callback = callback
+        self.context = copy_context() if context is None else context
+        if self.state > DUE:
+            self.schedule()
+
+    def remove_done_callback(self, callback, /):
+        if self.callback is None or self.callback != callback:
+            return 0
+        self.callback = self.context = None
+        return 1
+
+    cpdef bint done(self) noexcept:
+        return self.state > DUE
+
+    cpdef bint cancelled(self) noexcept:
+        return self.state == CANCELLED
+
+    def result(self):
+        if self.state == CANCELLED:
+            raise CancelledError() if self.message is None else CancelledError(self.message)
+        if self.state <= DUE:
+            raise InvalidStateError("nobody was woken yet")
+
+    def exception(self):
+        return self.result()
+
+    def cancel(self, msg=None):
+        if self.state > DUE:
+            return False
+        self.state = CANCELLED
+        self.message = msg
+        self.schedule()
+        return True
+
+    cpdef bint expect(self) noexcept:
+        if self.state != WAITING:
+            return False
+        self.state = DUE
+        return True
+
+    cpdef object run(self):
+        if self.state > DUE:
+            return
+        self.state = DONE_WAITING
+        callback, context = self.callback, self.context
+        if callback is None:
+            return
+        try:
+            PyContext_Enter(context)
+        except RuntimeError:  # somebody up the stack is in it
+            self.schedule()
+            return
+        self.callback = self.context = None
+        try:
+            callback(self)
+        finally:
+            PyContext_Exit(context)
+
+    cpdef object set_result(self, object result):
+        if self.state > DUE:
+            raise InvalidStateError("woken already")
+        self.state = DONE_WAITING
+        self.schedule()
+
+    cdef object schedule(self):
+        callback, context = self.callback, self.context
+        if callback is not None:
+            self.callback = self.context = None
+            self.loop.call_soon(callback, self, context=context)
+
+
 cdef int throw(object kind, object value, object traceback) except -1:
     """Raise what the `throw` of a generator would raise for these arguments."""
     if value is None:
@@ -678,13 +963,15 @@ longlink_install_send(Done, send_done)
 DONE = Done()
 
 
-cpdef Py_ssize_t recv(int fd, Buffer buffer, Py_ssize_t start) except? -32768:
+cpdef Py_ssize_t recv(int fd, Buffer buffer, Py_ssize_t start,
+                      Py_ssize_t stop=PY_SSIZE_T_MAX) except? -32768:
     if buffer is None:
         raise TypeError("a Buffer is required")
+    stop = min(stop, buffer.capacity)
     # The kernel would answer 0, which means the end of the stream.
-    if not 0 <= start < buffer.capacity:
+    if not 0 <= start < stop:
         return -ENOBUFS
-    return longlink_recv(fd, buffer.data + start, buffer.capacity - start)
+    return longlink_recv(fd, buffer.data + start, stop - start)
 
 
 cpdef int accept(int fd) except? -32768:
@@ -699,12 +986,29 @@ cpdef object sock_name(int fd):
     return longlink_name(fd, False)
 
 
+cpdef object packed_peer(int fd):
+    return longlink_packed_peer(fd)
+
+
+cpdef object unpacked_peer(object packed):
+    return longlink_unpacked_peer(packed) if isinstance(packed, int) else packed
+
+
+cpdef int cork(int fd) except? -32768:
+    return longlink_cork(fd)
+
+
 cpdef int shutdown(int fd) except? -32768:
     return -errno if c_shutdown(fd, SHUT_WR) else 0
 
 
 cpdef int close(int fd) except? -32768:
     return -errno if c_close(fd) else 0
+
+
+cpdef int forget_dict(object instance) except -1:
+    longlink_forget_dict(instance)
+    return 0
 
 
 if longlink_watch_forks():
@@ -729,3 +1033,31 @@ cpdef bytes mask(object data, unsigned int key):
     finally:
         PyBuffer_Release(&view)
     return result
+
+
+cpdef list fields(bytes head, Py_ssize_t start, tuple names, Py_ssize_t max_line,
+                  Py_ssize_t max_lines):
+    cdef Py_ssize_t stop, length, name, value, size, index
+    cdef const unsigned char* line
+    cdef bytes wanted
+    if head is None or names is None:
+        raise TypeError("a head and names are required")
+    stop = len(head) - 2
+    found = [None] * len(names)
+    while 0 <= start < stop:
+        line = <const unsigned char*>PyBytes_AS_STRING(head) + start
+        length = longlink_field(line, stop - start, &name, &value, &size)
+        max_lines -= 1
+        if length < 0 or length - 2 > max_line or max_lines < 0:
+            return None
+        for index in range(len(names)):
+            wanted = names[index]
+            if len(wanted) == name and longlink_is_name(
+                line, <const unsigned char*>PyBytes_AS_STRING(wanted), name
+            ):
+                if found[index] is not None:
+                    return None
+                found[index] = PyUnicode_DecodeASCII(<const char*>line + value, size, NULL)
+                break
+        start += length
+    return found if start == stop and head.endswith(b"\r\n") else None

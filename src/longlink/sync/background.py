@@ -72,12 +72,24 @@ class Background:
             call.cancel(late)
             raise
 
-    def begin(self, call: Call[Any]) -> None:
-        """Let `call` run; see `run`."""
+    def post(self, work: Callable[[], object]) -> bool:
+        """Let the loop call `work` soon, and wait for nothing; False when it runs no more.
+        Raises as `run`."""
+        self._check_caller()
+        with _LOCK:
+            if not self.stopped:
+                self.loop.call_soon_threadsafe(work)
+            return not self.stopped
+
+    def _check_caller(self) -> None:
         if self.process != os.getpid():  # a fork has no thread that would do it
             raise ConcurrencyError("the connection belongs to the process that opened it")
         if threading.current_thread() is self.thread:
             raise ConcurrencyError("a blocking call on the thread that does the work for it")
+
+    def begin(self, call: Call[Any]) -> None:
+        """Let `call` run; see `run`."""
+        self._check_caller()
         with _LOCK:
             if not self.stopped:
                 self.calls.add(call)

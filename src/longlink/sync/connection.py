@@ -7,11 +7,12 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..api.connection import Connection
 from ..api.message import DataLike, Message
-from ..errors import ConnectionClosedOK
+from ..errors import ConnectionClosed, ConnectionClosedOK
 from ..wire.frame import CloseCode
 from ..wire.phase import State
 from ..wire.request import Request
@@ -20,6 +21,10 @@ from .background import Background, Call
 
 T = TypeVar("T")
 _END: Any = object()
+
+# What `send` leaves with the loop without waiting: so many messages of so many octets.
+_POSTED = 16
+_POSTED_BYTES = 32 * 1024
 
 
 class ClientConnection:
@@ -32,6 +37,7 @@ class ClientConnection:
     def __init__(self, connection: Connection, background: Background) -> None:
         self._connection = connection
         self._background = background
+        self._posted: deque[Any] = deque()  # messages that the loop has not seen yet
         self._late: deque[Any] = deque()  # messages that came when nobody waited any more
         background.connections.add(connection)
 
@@ -105,11 +111,33 @@ class ClientConnection:
         Raises:
             ConnectionClosed: not open (any more). TypeError: not a message.
         """
+        if text is None and compress is None and self._post(message):
+            return
         whole = isinstance(message, (str, bytes, bytearray, memoryview, Mapping))
         if not whole and isinstance(message, Iterable) and self.state is State.OPEN:
             self._send_fragments(message, text, compress)
         else:
             self._run(lambda: self._send(message, text, compress))
+
+    def _post(self, message: Any) -> bool:
+        """Leave a message with the loop where nothing can go wrong but the connection, and there
+        is nothing to wait for: then the next call will say so."""
+        session = self._connection.session
+        if type(message) not in (str, bytes) or not session.sendable():
+            return False
+        outbox = session.outbox
+        waiting = 0 if outbox is None else outbox.size
+        if waiting + len(message) > _POSTED_BYTES or len(self._posted) >= _POSTED:
+            return False
+        if type(message) is str:
+            message.encode()  # raises what `send` would
+        self._posted.append(message)
+        return self._background.post(self._send_posted)
+
+    def _send_posted(self) -> None:
+        with suppress(ConnectionClosed):
+            while self._posted:
+                self._connection.send(self._posted.popleft())
 
     async def _send(self, message: Message, text: bool | None, compress: bool | None) -> None:
         await self._connection.send(message, text, compress)

@@ -4,17 +4,24 @@ import cython
 from longlink.native.kernel cimport Outbox
 from longlink.wire.reader cimport Reader
 
+cdef tuple STEPS
 cdef int CONTROL
 cdef int FIN
-cdef unsigned int LENGTH_16
-cdef unsigned int LENGTH_64
-cdef int MASKED
 cdef unsigned int MAX_CONTROL
 cdef int RSV1
 cdef Py_ssize_t PONG_BACKLOG
 
 cdef int _CONNECTING
 cdef int _OPEN
+cdef int _CLOSE_DONE
+cdef int _OPENED
+cdef int _CLOSING
+cdef int _CLOSE_RECEIVED
+cdef int _FAILURE
+cdef int _END
+cdef int _NOTHING
+cdef int _ANSWER_CLOSE
+cdef int _REPORT_END
 cdef int _TEXT
 cdef int _BINARY
 cdef int _PING
@@ -64,13 +71,17 @@ cdef class Endpoint(Reader):
     cdef _answer(self, bytes payload)
     cpdef answer_late(self)
     cdef _close_received(self, bytes payload)
-    cdef _happen(self, event, close)
+    @cython.locals(phase=int, action=int)
+    cdef _happen(self, int event, close)
     cdef _say_close(self, close)
     cdef _deflated(self, payload, bint even_short)
     cdef _own_compressor(self)
     cdef Outbox _outbox(self)
-    @cython.locals(length="unsigned long long", outbox=Outbox, idle=bint, mask=int, key="unsigned int")
     cdef _write(self, int first, payload)
+    @cython.locals(outbox=Outbox, idle=bint)
+    cdef _put(self, int first, payload)
+
+cdef _check_control(Py_ssize_t length)
 
 cdef _octets(payload)
 cdef _contiguous(payload)

@@ -26,9 +26,6 @@ from .deflater import SYNC, Flow, squeeze
 from .frame import (
     CONTROL,
     FIN,
-    LENGTH_16,
-    LENGTH_64,
-    MASKED,
     MAX_CONTROL,
     RSV1,
     CloseCode,
@@ -38,7 +35,7 @@ from .frame import (
     cut_reason,
     parse_close,
 )
-from .phase import STATE_OF, TRANSITIONS, Action, Event, Phase, State
+from .phase import STATE_OF, STEPS, Action, Event, Phase, State
 from .reader import Reader
 
 # Above this many octets waiting, only the latest ping is answered, later (§5.5.3).
@@ -47,6 +44,15 @@ PONG_BACKLOG = 16 * 1024
 _DEFAULTS = Limits()
 _CONNECTING = Phase.CONNECTING
 _OPEN = Phase.OPEN
+_CLOSE_DONE = Phase.CLOSE_DONE
+_OPENED = Event.OPENED
+_CLOSING = Event.CLOSE
+_CLOSE_RECEIVED = Event.CLOSE_RECEIVED
+_FAILURE = Event.FAILURE
+_END = Event.END
+_NOTHING = Action.NOTHING
+_ANSWER_CLOSE = Action.ANSWER_CLOSE
+_REPORT_END = Action.REPORT_END
 _TEXT = Opcode.TEXT
 _BINARY = Opcode.BINARY
 _PING = Opcode.PING
@@ -137,10 +143,16 @@ class Endpoint(Reader):
         """
         if self.agreement is not None:
             self._send_agreed(message)
+        elif self.phase != _OPEN:
+            raise self.closed()
+        elif type(message) is str:
+            self._put(FIN | _TEXT, message)
+        elif type(message) is bytes:
+            self._put(FIN | _BINARY, message)
         elif isinstance(message, str):
-            self.send_frame(FIN | _TEXT, message.encode())
+            self._put(FIN | _TEXT, message.encode())
         else:
-            self.send_frame(FIN | _BINARY, message)
+            self._write(FIN | _BINARY, message)
 
     def _send_agreed(self, message: str | bytes | bytearray | memoryview) -> None:
         if isinstance(message, str):
@@ -231,7 +243,7 @@ class Endpoint(Reader):
 
     def opened(self) -> None:
         """The opening handshake succeeded: messages may flow."""
-        self._happen(Event.OPENED, None)
+        self._happen(_OPENED, None)
 
     def send_close(self, code: int = 1000, reason: str = "") -> None:
         """Start the closing handshake (§7.1.2); nothing happens if it was started already.
@@ -240,7 +252,7 @@ class Endpoint(Reader):
         nothing has changed.
         """
         close_payload(code, reason)
-        self._happen(Event.CLOSE, Close(int(code), reason))
+        self._happen(_CLOSING, Close(int(code), reason))
 
     def fail(self, code: int, reason: str = "", cause: ProtocolError | None = None) -> None:
         """Fail the connection (§7.1.7): say Close `code`, if that is still possible, and hear
@@ -248,11 +260,11 @@ class Endpoint(Reader):
         reason = cut_reason(reason)
         close_payload(code, reason)
         self._deafen()
-        self._happen(Event.FAILURE, Close(int(code), reason, cause))
+        self._happen(_FAILURE, Close(int(code), reason, cause))
 
     def end(self) -> None:
         """TCP has ended, or will without anything more being said."""
-        self._happen(Event.END, None)
+        self._happen(_END, None)
 
     def closed(self) -> ConnectionClosed:
         """What to raise at those who want to talk after it is over."""
@@ -315,31 +327,33 @@ class Endpoint(Reader):
             return
         self._deafen()  # nothing counts after their Close (§5.5.1)
         self.close_rcvd = close
-        self._happen(Event.CLOSE_RECEIVED, close)
+        self._happen(_CLOSE_RECEIVED, close)
 
     # The state machine.
 
-    def _happen(self, event: Event, close: Close | None) -> None:
+    def _happen(self, event: int, close: Close | None) -> None:
         """Make the transition that the table has for `event`.
 
         Everything is as it will be before the first hook hears of it: a hook may end the
         connection, and then hears nothing of the phase in between.
         """
-        phase, action = TRANSITIONS[Phase(self.phase), event]
+        step = STEPS[self.phase][event]
+        assert step is not None
+        phase, action = step
         if phase == self.phase:
             return
         self.phase = phase
         self.muted = phase != _OPEN
         self.compressor = None
-        if phase == Phase.CLOSE_DONE:
-            self.rcvd_then_sent = action is Action.ANSWER_CLOSE
-        if action is Action.REPORT_END:
+        if phase == _CLOSE_DONE:
+            self.rcvd_then_sent = action == _ANSWER_CLOSE
+        if action == _REPORT_END:
             self._deafen()
-        elif action is not Action.NOTHING:
+        elif action != _NOTHING:
             self._say_close(close)  # type: ignore[arg-type]
         if self.phase == phase:
             self.on_phase(phase)
-        if action is Action.REPORT_END:
+        if action == _REPORT_END:
             self.on_end()
 
     def _say_close(self, close: Close) -> None:
@@ -381,37 +395,34 @@ class Endpoint(Reader):
 
         What can go wrong goes wrong before the first octet is queued.
         """
-        if type(payload) is bytes or type(payload) is bytearray:
-            length = len(payload)
-        else:
+        if type(payload) is not bytes and type(payload) is not bytearray:
             payload = _contiguous(payload)
-            length = payload.nbytes
-        if length > MAX_CONTROL and first & CONTROL:
-            raise LocalProtocolError(
-                f"control frame of {length} octets is over the limit of {MAX_CONTROL}",
-                close_code=CloseCode.INTERNAL_ERROR,
-                section="5.5",
-            )
-        mask = MASKED if self.client else 0
-        key = self.entropy() if self.client else 0
-        outbox = self._outbox()
+        if first & CONTROL:
+            _check_control(memoryview(payload).nbytes)
+        self._put(first, payload)
+
+    def _put(self, first: int, payload: str | bytes | bytearray | memoryview) -> None:
+        """Put one frame in the outbox, of octets in one piece, or of text."""
+        outbox = self.outbox
+        if outbox is None:
+            outbox = self._outbox()
         idle = outbox.size == 0
-        outbox.u8(first)
-        if length < LENGTH_16:
-            outbox.u8(mask | length)
-        elif length < 65536:
-            outbox.u8(mask | LENGTH_16)
-            outbox.u16(length)
-        else:
-            outbox.u8(mask | LENGTH_64)
-            outbox.u64(length)
         if self.client:
-            outbox.u32(key)
-            outbox.put_masked(payload, key)
+            outbox.frame(first, payload, True, self.entropy())
         else:
-            outbox.put(payload)
+            outbox.frame(first, payload, False, 0)
         if idle:
             self.on_output()
+
+
+def _check_control(length: int) -> None:
+    """Raise LocalProtocolError for a control frame that is too long (§5.5)."""
+    if length > MAX_CONTROL:
+        raise LocalProtocolError(
+            f"control frame of {length} octets is over the limit of {MAX_CONTROL}",
+            close_code=CloseCode.INTERNAL_ERROR,
+            section="5.5",
+        )
 
 
 def _octets(payload: bytes | bytearray | memoryview) -> bytes:

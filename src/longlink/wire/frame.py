@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 
 from ..errors import Close, LocalProtocolError
 from .deflater import Deflater
@@ -102,6 +103,7 @@ COMPRESSED_FIRST_OCTET: tuple[tuple[str, str] | None, ...] = tuple(
 )
 
 
+@lru_cache(maxsize=64)  # nearly everybody closes with one of a few
 def parse_close(payload: bytes) -> Close | str:
     """The Close a control frame carries; the reason as text when it may not be sent.
 
@@ -118,6 +120,7 @@ def parse_close(payload: bytes) -> Close | str:
     return Close(code, payload[2:].decode())
 
 
+@lru_cache(maxsize=64, typed=True)
 def close_payload(code: int, reason: str) -> bytes:
     """The payload of a Close frame.
 

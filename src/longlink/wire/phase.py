@@ -92,3 +92,7 @@ def _table() -> dict[tuple[Phase, Event], tuple[Phase, Action]]:
 # The five missing rows cannot happen: nothing is read as a frame before OPENED, and a
 # connection opens once.
 TRANSITIONS = _table()
+# The same for the hurried: by the numbers of phase and event, None where nothing can happen.
+STEPS: tuple[tuple[tuple[Phase, Action] | None, ...], ...] = tuple(
+    tuple(TRANSITIONS.get((phase, event)) for event in Event) for phase in Phase
+)

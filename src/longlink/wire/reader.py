@@ -3,17 +3,14 @@
 Theory of operation. `feed` walks over octets that its caller owns (usually the shared
 receive buffer) and keeps none of them, save two things: at most `MAX_HELD` octets of a
 header or control frame that is not complete yet (`held`), and the message under
-construction when it did not arrive whole (`body`, one growing buffer however many
-fragments). A message that arrives whole is copied once, while it is unmasked.
+construction when it did not arrive whole (`assembly.py`). A message that arrives whole is
+copied once, while it is unmasked.
 
 Every rule is judged at the first octet that shows it is broken, and every size before
 anything is allocated for it; so an extended length is judged octet by octet. Only what a
 control frame carries is judged whole: it is short. After a violation the reader is deaf:
 it consumes and ignores, and holds nothing. What happens comes out through three hooks that
 subclasses override; they must not raise: `on_message`, `on_control`, `on_violation`.
-
-A compressed message is inflated as it comes, so that it is judged as early as any other, and
-the octets it takes on the wire are held by nobody.
 
 Whoever does not want to wait for the end of a message may `take` what has come of it, as
 often as `on_part` says that there is more; the rest comes as the message. Limits are those
@@ -23,7 +20,7 @@ of the whole message all the same.
 from __future__ import annotations
 
 from ..native.kernel import Buffer
-from .deflate import Agreement
+from .assembly import Assembly
 from .frame import (
     COMPRESSED_FIRST_OCTET,
     CONTROL,
@@ -34,7 +31,6 @@ from .frame import (
     RSV1,
     CloseCode,
 )
-from .inflater import Corrupt, Inflater, TooLong
 
 # `feed` may write this many octets in front of `start`: what was held from last time,
 # which is at most frame.MAX_HELD.
@@ -44,18 +40,17 @@ UNLIMITED = 2**62
 # every octet takes nine bits, and this much for the heads of blocks. Without a limit, blocks
 # that say nothing could go on for ever.
 SLACK = 16 * 1024
-# Inflating this much counts as one frame more of the share of a turn.
-INFLATED_PER_FRAME = 4096
-# Octets on the wire that are inflated at once, at most to a thousand times as many: within a
-# frame, too, the share of a turn is kept.
-INFLATE_AT_ONCE = 4096
+# The largest message that the leaf finds whole where it lies; what else there is is `_frame`'s.
+SHORT = 125
 
 _TEXT = 0x1
 _INCOMPLETE = -1
 _NOT_TEXT = "text that is not UTF-8"
+_NOT_BEGUN = "continuation frame with nothing to continue"
+_NEW_INSIDE = "new message inside a fragmented one"
 
 
-class Reader:
+class Reader(Assembly):
     """One direction of a connection: feed it octets, get messages.
 
     Args:
@@ -64,70 +59,14 @@ class Reader:
         max_fragments: most fragments of one message; None is no limit.
     """
 
-    __slots__ = (
-        "agreement",
-        "body",
-        "budget",
-        "compressed",
-        "deaf",
-        "final",
-        "fragments",
-        "held",
-        "inflater",
-        "key",
-        "key_offset",
-        "masked",
-        "max_fragment",
-        "max_fragments",
-        "max_size",
-        "muted",
-        "opcode",
-        "parted",
-        "remaining",
-        "taken",
-        "utf8",
-    )
+    __slots__ = ("fragments", "max_fragment", "max_fragments")
 
     def __init__(self, masked: bool, max_size: int | None, max_fragments: int | None) -> None:
-        self.masked = masked
-        self.max_size = UNLIMITED if max_size is None else max_size
+        # The budget is of frames that `feed` may still process; its owner renews it.
+        Assembly.__init__(self, masked, UNLIMITED if max_size is None else max_size, UNLIMITED)
         self.max_fragments = UNLIMITED if max_fragments is None else max_fragments
         self.max_fragment = UNLIMITED  # octets of the largest data frame, set by the owner
-        self.budget = UNLIMITED  # frames `feed` may still process; its owner renews it
-        self.deaf = False  # octets are consumed and ignored
-        self.muted = False  # messages are checked, not delivered
-        self.held: bytes | None = None
-        self.body: Buffer | None = None
-        self.opcode = 0  # of the message under construction; 0 between messages
         self.fragments = 0
-        self.parted = 0  # octets of it that were taken before its end
-        self.utf8 = 0  # state of the validator; 0 is between characters
-        self.final = False  # the current frame is its message's last
-        self.remaining = 0  # payload octets of the current data frame still to come
-        self.key = 0
-        self.key_offset = 0  # how far into the masking key the payload is, modulo 4
-        self.agreement: Agreement | None = None  # on compression, if there is one
-        self.inflater: Inflater | None = None
-        self.compressed = False  # the message under construction is
-        self.taken = 0  # octets of it, as it came
-
-    # Hooks.
-
-    def on_message(self, message: str | bytes) -> None:
-        """A whole message has arrived: text as str, binary as bytes. Do not raise."""
-
-    def on_part(self) -> None:
-        """More has come of a message whose end has not: it may be taken. Do not raise."""
-
-    def on_control(self, opcode: int, payload: bytes) -> None:
-        """A Ping, Pong or Close has arrived. Do not raise."""
-
-    def on_violation(self, code: int, section: str, reason: str) -> None:
-        """The peer broke a rule: `code` is for the Close frame, `section` of RFC 6455."""
-
-    def agree(self, agreement: Agreement | None) -> None:
-        """What was agreed on compression; to be said before anything is fed."""
-        self.agreement = agreement
 
     # Octets in.
 
@@ -145,7 +84,15 @@ class Reader:
             position -= len(self.held)
             buffer.put(position, self.held)
             self.held = None
+        short = self.max_size >= SHORT and self.max_fragment >= SHORT
         while position < stop and not self.deaf:
+            if short and self.opcode == 0 and not self.muted and self.budget > 0:
+                message = buffer.short(position, stop, self.masked)
+                if message is not None:
+                    self.budget -= 1
+                    position += (6 if self.masked else 2) + (buffer.at(position + 1) & 0x7F)
+                    self.on_message(message)
+                    continue
             if self.remaining:
                 if self.compressed and self.budget <= 0:
                     return position
@@ -208,18 +155,14 @@ class Reader:
         elif opcode >= CONTROL:
             return True
         elif (opcode == 0) == (self.opcode == 0):
-            self._violate(CloseCode.PROTOCOL_ERROR, "5.4", self._disorder(opcode))
+            reason = _NEW_INSIDE if opcode else _NOT_BEGUN
+            self._violate(CloseCode.PROTOCOL_ERROR, "5.4", reason)
         elif opcode == 0 and self.fragments >= self.max_fragments:
             reason = f"message over the limit of {self.max_fragments} fragments (max_fragments)"
             self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
         else:
             return True
         return False
-
-    def _disorder(self, opcode: int) -> str:
-        if opcode == 0:
-            return "continuation frame with nothing to continue"
-        return "new message inside a fragmented one"
 
     def _extended(self, buffer: Buffer, start: int, end: int, stop: int, first: int) -> int:
         """The length in `buffer[start:end]`; _INCOMPLETE if it has not come whole or is wrong.
@@ -259,10 +202,6 @@ class Reader:
         reason = f"frame over the limit of {self.max_fragment} bytes (max_fragment_size)"
         self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
         return False
-
-    def _too_long(self) -> None:
-        reason = f"message over the limit of {self.max_size} bytes (max_size)"
-        self._violate(CloseCode.MESSAGE_TOO_BIG, "7.4.1", reason)
 
     def _control(
         self, buffer: Buffer, start: int, stop: int, opcode: int, length: int, key: int
@@ -310,140 +249,3 @@ class Reader:
             return
         if not self.muted:
             self.on_message(text)
-
-    def _payload(self, buffer: Buffer, start: int, stop: int) -> int:
-        """Move what has come of a frame's payload into the message under construction."""
-        length = min(self.remaining, stop - start)
-        if self.compressed:
-            length = min(length, INFLATE_AT_ONCE)
-        body = self.body
-        if body is None:
-            body = self.body = Buffer(0 if self.compressed else length)
-        size = body.size
-        if not self.compressed:
-            body.append(buffer, start, start + length, self.masked, self.key, self.key_offset)
-        elif not self._inflate(body, buffer, start, start + length):
-            return stop
-        self.key_offset = (self.key_offset + length) & 3
-        self.remaining -= length
-        if self.opcode == _TEXT:
-            self.utf8 = body.utf8(size, body.size, self.utf8)
-            if self.utf8 < 0:
-                self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
-                return stop
-        if self.remaining == 0 and self.final:
-            self._finish()
-        elif not self.muted:
-            self.on_part()
-        return start + length
-
-    def take(self) -> str | bytes | None:
-        """What has come of the message under construction and was not taken yet; None when
-        nothing has. Of text, whole characters. Not to be called from hooks but `on_part`."""
-        body = self.body
-        if body is None or self.muted:
-            return None
-        end = body.size
-        if self.utf8:  # within a character: back to the octet that begins it
-            end -= 1
-            while (body.at(end) & 0xC0) != 0xC0:
-                end -= 1
-        if end == 0:
-            return None
-        if self.compressed and self.inflater is not None:
-            self.inflater.remember(body.copy(0, end))
-        part = body.text(0, end) if self.opcode == _TEXT else body.copy(0, end)
-        rest = body.copy(end, body.size)
-        body.clear()
-        body.add(rest)
-        self.parted += end
-        return part
-
-    def _finish(self) -> None:
-        """Deliver the message under construction."""
-        if self.compressed and not self._inflated():
-            return
-        body, opcode, utf8 = self.body, self.opcode, self.utf8
-        self.body = None
-        self.opcode = 0
-        self.utf8 = 0
-        self.parted = 0
-        if utf8 != 0:
-            self._violate(CloseCode.INVALID_DATA, "8.1", _NOT_TEXT)
-        elif self.muted:
-            return
-        elif opcode == _TEXT:
-            self.on_message("" if body is None else body.text(0, body.size))
-        else:
-            self.on_message(b"" if body is None else body.copy(0, body.size))
-
-    # Compressed messages.
-
-    def _inflate(self, body: Buffer, buffer: Buffer, start: int, stop: int) -> bool:
-        """Inflate `buffer[start:stop]` into `body`; False after a violation.
-
-        Once nothing will be delivered any more, nothing is inflated either.
-        """
-        self.taken += stop - start
-        if self.muted:
-            return True
-        turn = 8 * self.key_offset
-        key = (self.key << turn | self.key >> (32 - turn & 31)) & 0xFFFFFFFF
-        size = body.size
-        try:
-            self._begun().feed(buffer.unmasked(start, stop, key), body, self.max_size - self.parted)
-        except TooLong:
-            self._too_long()
-            return False
-        except Corrupt:
-            self._corrupt()
-            return False
-        self.budget -= (body.size - size) // INFLATED_PER_FRAME
-        return True
-
-    def _begun(self) -> Inflater:
-        """The inflater of the message under construction."""
-        inflater = self.inflater
-        if inflater is None:
-            assert self.agreement is not None
-            inflater = self.inflater = self.agreement.inflater()
-        if inflater.stream is None:
-            inflater.begin()
-        return inflater
-
-    def _inflated(self) -> bool:
-        """The compressed message has come whole; False after a violation."""
-        self.compressed = False
-        self.taken = 0
-        if self.muted:
-            self.utf8 = 0
-            self.inflater = None
-            return True
-        inflater = self._begun()
-        body = self.body
-        if body is None:
-            body = self.body = Buffer(0)
-        try:
-            inflater.end(body)
-        except Corrupt:
-            self._corrupt()
-            return False
-        if not inflater.keeps:
-            self.inflater = None
-        return True
-
-    def _corrupt(self) -> None:
-        reason = "compressed data that is corrupt or cut short"
-        self._violate(CloseCode.INVALID_DATA, "7.1.7", reason)
-
-    def _violate(self, code: int, section: str, reason: str) -> None:
-        """Report a broken rule, once; from here on nothing is heard."""
-        self._deafen()
-        self.on_violation(code, section, reason)
-
-    def _deafen(self) -> None:
-        """Hear nothing any more, and hold nothing."""
-        self.deaf = True
-        self.held = None
-        self.body = None
-        self.inflater = None
