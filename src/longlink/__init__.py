@@ -1,14 +1,11 @@
 """longlink: real-time push for Python. See `serve`, `connect`, `broadcast`."""
 
-from .api.auth import basic_auth
+from typing import TYPE_CHECKING
+
 from .api.broadcast import broadcast
-from .api.client import connect, unix_connect
 from .api.connection import ClientConnection, Connection, ServerConnection
 from .api.message import Data
-from .api.reconnect import backoff, process_exception
-from .api.route import Router, route, unix_route
 from .api.server import Server, serve, unix_serve
-from .api.version import __version__
 from .errors import (
     Close,
     ConcurrencyError,
@@ -55,6 +52,16 @@ from .wire.origin import SAME_HOST
 from .wire.phase import State
 from .wire.request import Request
 from .wire.response import Response
+
+if TYPE_CHECKING:  # see `api.late`
+    from .api.auth import basic_auth
+    from .api.client import connect, unix_connect
+    from .api.reconnect import backoff, process_exception
+    from .api.route import Router, route, unix_route
+    from .api.version import __version__
+else:
+    from .api.late import __dir__ as __dir__
+    from .api.late import __getattr__ as __getattr__
 
 __all__ = [
     "SAME_HOST",

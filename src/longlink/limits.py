@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from .errors import UnknownLimit
@@ -149,6 +148,8 @@ def keywords(function: Callable[..., Any]) -> list[str]:
 
 def _hint(name: str, known: Sequence[str]) -> str:
     """What may have been meant: a name that is close, or those with most of its words."""
+    from difflib import get_close_matches  # nobody who spells well needs it
+
     if close := get_close_matches(name, known, 1, _CLOSE):
         return f"did you mean {close[0]!r}?"
     words = set(name.split("_"))

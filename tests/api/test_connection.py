@@ -8,7 +8,6 @@ import ssl
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -658,8 +657,7 @@ async def test_a_ping_that_is_not_answered_ends_with_the_connection() -> None:
 
 async def test_random_data_of_pings_is_never_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     made = iter([b"same....", b"same....", b"other..."])
-    fake = SimpleNamespace(uuid4=lambda: SimpleNamespace(bytes=next(made)))
-    monkeypatch.setattr(ping, "uuid", fake)
+    monkeypatch.setattr(ping, "urandom", lambda size: next(made)[:size])
     async with serve(idle, "127.0.0.1", 0, on_open=lambda ws: box.append(ws)) as server:
         box: list[Connection] = []
         async with Raw.open(server) as raw:

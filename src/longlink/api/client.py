@@ -24,7 +24,7 @@ from .proxy import check_proxy
 from .receiving import MessageCallback
 from .reconnect import Delays, ProcessException, Reconnection, backoff, process_exception
 from .redirect import MAX_REDIRECTS, is_redirect, portable, redirected, too_many
-from .version import USER_AGENT
+from .version import OURS, said
 from .way import Way
 
 _decide = process_exception  # `connect` has a parameter of this name
@@ -76,7 +76,7 @@ class connect:
         subprotocols: Sequence[str] | None = None,
         compression: Literal["deflate"] | Deflate | None = "deflate",
         additional_headers: HeadersLike | None = None,
-        user_agent_header: str | None = USER_AGENT,
+        user_agent_header: str | None = OURS,
         process_exception: ProcessException = _decide,
         reconnect_delays: Delays = backoff,
         logger: Any = None,
@@ -97,6 +97,7 @@ class connect:
         self.limits = Limits.of(options, _KEYWORDS)
         self.additional = Headers(additional_headers or ())
         self.logger = logging.getLogger("longlink.client") if logger is None else logger
+        user_agent_header = said(user_agent_header)
         client = Client(self.logger, create_connection, on_message)
         self.wish = Wish(origin, subprotocols, options_of(compression), user_agent_header, client)
         self.dialer = Dialer(self.way, self.limits, user_agent_header)

@@ -1,6 +1,7 @@
 # C types for described.py; cimported by receiving.pxd.
 from longlink.engine.receiver cimport Receiver
 from longlink.engine.session cimport Session
+from longlink.native.kernel cimport forget_dict, unpacked_peer
 
 cdef int _CLOSED_OVER_THERE
 

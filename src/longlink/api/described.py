@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine.receiver import Receiver
 from ..engine.session import Session
+from ..native.kernel import forget_dict, unpacked_peer
+from ..wire.answer import whole_answer
 from ..wire.frame import CloseCode
 from ..wire.phase import STATE_OF, Phase, State
 from ..wire.request import Request, parse_request
 from ..wire.response import Response, parse_response
 from .transport import transport_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 _CLOSED_OVER_THERE = Phase.CLOSE_DONE  # from here on the peer's Close is known, or none comes
 
@@ -33,15 +38,16 @@ class Described(Receiver):
     )
 
     def __init__(self, session: Session, owner: Any) -> None:
+        forget_dict(self)
         self.session = session
         self.owner = owner  # the server, or `Client`; told `left(connection)` at the end
         self.subprotocol: str | None = None
         self.username: str | None = None  # set by whoever authenticates
         self.head = b""  # the request as it came or went
-        self.answer = b""  # the response as it came or went
+        self.answer = b""  # the response as it came or went, or what it has in common with others
         self.asked: Request | None = None  # the request as hooks of the application saw it
-        self._id: uuid.UUID | None = None
-        self._peer = session.address(peer=True)
+        self._id: UUID | None = None
+        self._peer = session.packed_peer()
 
     @property
     def server(self) -> Any:
@@ -59,10 +65,17 @@ class Described(Receiver):
         return transport_of(self.session)
 
     @property
-    def id(self) -> uuid.UUID:
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it lives on."""
+        return self.session.agenda.loop
+
+    @property
+    def id(self) -> UUID:
         """A random identifier, for logs."""
         if self._id is None:
-            self._id = uuid.uuid4()
+            from uuid import uuid4  # slow to import, and not everybody logs
+
+            self._id = uuid4()
         return self._id
 
     @property
@@ -75,7 +88,7 @@ class Described(Receiver):
     @property
     def response(self) -> Response | None:
         """The opening handshake's response; None before there is one. Parsed at each call."""
-        return parse_response(self.answer) if self.answer else None
+        return parse_response(whole_answer(self.answer, self.head)) if self.answer else None
 
     @property
     def local_address(self) -> Any:
@@ -85,7 +98,7 @@ class Described(Receiver):
     @property
     def remote_address(self) -> Any:
         """The peer's address as the socket module shapes it."""
-        return self._peer
+        return unpacked_peer(self._peer)
 
     @property
     def state(self) -> State:
@@ -115,4 +128,4 @@ class Described(Receiver):
         return float(self.session.latency)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._peer} {self.state.name}>"
+        return f"<{type(self).__name__} {self.remote_address} {self.state.name}>"

@@ -182,7 +182,7 @@ def _made_ours(kind: type[Any], agenda: Agenda, patience: float | None) -> type[
     from h11 import IDLE
 
     class Protocol(kind):  # type: ignore[misc]
-        tick = 0  # the wheel's, see `Timed`
+        tick = place = 0  # the wheel's, see `Timed`
 
         def __init__(self, **given: Any) -> None:
             super().__init__(**given)

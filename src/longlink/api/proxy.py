@@ -7,7 +7,6 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
-from urllib.request import getproxies, proxy_bypass
 
 from ..errors import ProxyError
 from ..limits import Limits
@@ -42,6 +41,8 @@ def of_environment(uri: URI, place: URI) -> str | None:
 
     Source: RFC 6455 4.1: SOCKS before the proxy for HTTPS, that before the one for HTTP.
     """
+    from urllib.request import getproxies, proxy_bypass  # brings half of a web client along
+
     if any(map(proxy_bypass, {f"{each.host}:{each.port}" for each in (uri, place)})):
         return None
     proxies = getproxies()

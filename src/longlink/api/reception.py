@@ -22,10 +22,18 @@ from ..engine.receiver import Receiver
 from ..engine.session import Session
 from ..errors import shorten
 from ..limits import Limits
+from ..wire.answer import common_answer, own_answer
 from ..wire.deflate import Deflate, negotiate
-from ..wire.handshake import Origins, accept, is_upgrade
+from ..wire.handshake import (
+    Origins,
+    accept,
+    agree,
+    is_upgrade,
+    prefer,
+)
 from ..wire.header import Extension
-from ..wire.request import Request, parse_request
+from ..wire.knock import Knock, knock_of
+from ..wire.request import Request, knock_behind, late_request, parse_request
 from ..wire.response import Refusal, Response, add_server_headers, last, respond
 from .connection import Connection
 from .http import HTTPService
@@ -88,6 +96,9 @@ class Reception(Receiver):
     def __init__(self, policy: Policy, house: House) -> None:
         self.policy = policy
         self.house = house
+        self.asks = policy.process_request is not None or policy.process_response is not None
+        self.of_head = policy.limits.of_head()
+        self.select = policy.select_subprotocol or prefer(policy.subprotocols or ())
         self.consulting: dict[Session, asyncio.Task[None]] = {}
 
     def on_head(self, session: Session, head: bytes) -> None:
@@ -118,19 +129,38 @@ class Reception(Receiver):
             await asyncio.wait(tasks, timeout=self.policy.limits.close_timeout)
 
     def _judge(self, session: Session, head: bytes) -> None:
-        request = parse_request(head, **self.policy.limits.of_head())
-        if self.house.http is not None and not is_upgrade(request):
+        limits = self.policy.limits
+        knock = knock_of(head, limits.max_head, limits.max_line, limits.max_headers)
+        if knock is None:
+            self._judge_closely(session, head)
+            return
+        connection = self._connection(session, head)
+        if self.asks:
+            self._ask(session, connection, late_request(knock))
+        else:
+            self._admit(session, connection, knock)
+
+    def _judge_closely(self, session: Session, head: bytes) -> None:
+        """It is no ordinary handshake: a rare one, a bad one, or plain HTTP."""
+        request = parse_request(head, **self.of_head)
+        http = self.house.http
+        if http is not None and not is_upgrade(request):
             if not self.house.has_room():
                 raise Refusal(respond(503, "too many connections\n"))
-            session.hand_over(self.house.http.protocol(), head)
+            session.hand_over(http.protocol(), head)
             return
+        connection = self._connection(session, head)
+        if self.asks:
+            self._ask(session, connection, request)
+        else:
+            self._answer(session, connection, self._accept(connection, request), request)
+
+    def _connection(self, session: Session, head: bytes) -> Connection:
+        """The connection that may come of it. Raises Refusal when there is no room."""
         self._check_room()
         connection = self.policy.create_connection(session, self.house, self.house.on_message)
         connection.head = head
-        if self.policy.process_request is None and self.policy.process_response is None:
-            self._answer(session, connection, self._accept(connection, request), request)
-        else:
-            self._ask(session, connection, request)
+        return connection
 
     def _check_room(self) -> None:
         """Raise Refusal when nobody may come in, or there is no room for one more."""
@@ -143,13 +173,31 @@ class Reception(Receiver):
         policy = self.policy
         return accept(
             request,
-            subprotocols=policy.subprotocols,
-            select_subprotocol=policy.select_subprotocol,
+            select_subprotocol=self.select,
             connection=connection,
             origins=policy.origins,
             hosts=policy.hosts,
             extensions=lambda offers: self._agree(connection, offers),
         )
+
+    def _admit(self, session: Session, connection: Connection, knock: Knock) -> None:
+        """As `_accept` and `_answer`, for an ordinary handshake: no object of it is made."""
+        policy = self.policy
+        subprotocol, extensions = agree(
+            knock,
+            select_subprotocol=self.select,
+            connection=connection,
+            origins=policy.origins,
+            hosts=policy.hosts,
+            extensions=lambda offers: self._agree(connection, offers),
+        )
+        if not session.undecided():
+            return  # they left, or the time is up
+        common = common_answer(subprotocol, extensions, policy.server_header, int(time.time()))
+        connection.answer = common
+        connection.subprotocol = subprotocol
+        session.send_head(own_answer(common, knock.key))
+        self.house.entered(connection, session)
 
     def _agree(self, connection: Connection, offers: list[Extension]) -> str | None:
         """The answer to what the client offers, by which the session will compress."""
@@ -166,9 +214,8 @@ class Reception(Receiver):
         that takes its time costs a task."""
         connection.asked = request
         answer = self._hear(connection, request)
-        if isinstance(answer, Response):
-            self._check_room()  # a hook may have closed the server
-            self._answer(session, connection, answer, request)
+        if answer is None or isinstance(answer, Response):
+            self._conclude(session, connection, answer, request)
             return
         waiting = self._consult(session, connection, request, answer)
         task = session.agenda.loop.create_task(waiting)
@@ -180,14 +227,13 @@ class Reception(Receiver):
         session: Session,
         connection: Connection,
         request: Request,
-        answer: Coroutine[Any, Any, Response],
+        answer: Coroutine[Any, Any, Response | None],
     ) -> None:
         try:
             # The deadline of those who leave meanwhile, too: nobody else ends their hooks.
             async with asyncio.timeout(self.policy.limits.open_timeout) as patience:
                 response = await answer
-            self._check_room()  # it may have changed meanwhile
-            self._answer(session, connection, response, request)
+            self._conclude(session, connection, response, request)
         except TimeoutError:
             if patience.expired():
                 self._refuse(session, respond(503, TOO_LONG))
@@ -200,8 +246,9 @@ class Reception(Receiver):
 
     def _hear(
         self, connection: Connection, request: Request
-    ) -> Response | Coroutine[Any, Any, Response]:
-        """What is answered after the hooks had their say, or a coroutine that waits for it."""
+    ) -> Response | Coroutine[Any, Any, Response | None] | None:
+        """What is answered after the hooks had their say, or a coroutine that waits for it; None
+        for what is usual."""
         hook = self.policy.process_request
         response = None if hook is None else hook(connection, request)
         if inspect.isawaitable(response):
@@ -210,18 +257,20 @@ class Reception(Receiver):
 
     async def _hear_late(
         self, connection: Connection, request: Request, verdict: Awaitable[Response | None]
-    ) -> Response:
+    ) -> Response | None:
         answer = self._review(connection, request, await verdict)
-        return answer if isinstance(answer, Response) else await answer
+        return answer if answer is None or isinstance(answer, Response) else await answer
 
     def _review(
         self, connection: Connection, request: Request, response: Response | None
-    ) -> Response | Coroutine[Any, Any, Response]:
+    ) -> Response | Coroutine[Any, Any, Response] | None:
         """The second half: our own verdict, and what process_response makes of it."""
+        hook = self.policy.process_response
+        if hook is None:
+            return None if response is None else _checked(response)
         if response is None:
             response = self._verdict(connection, request)
-        hook = self.policy.process_response
-        changed = None if hook is None else hook(connection, request, response)
+        changed = hook(connection, request, response)
         if inspect.isawaitable(changed):
             return _later(changed, response)
         return _checked(changed or response)
@@ -232,6 +281,24 @@ class Reception(Receiver):
             return self._accept(connection, request)
         except Refusal as refusal:
             return refusal.response
+
+    def _conclude(
+        self,
+        session: Session,
+        connection: Connection,
+        response: Response | None,
+        request: Request,
+    ) -> None:
+        """The hooks are through."""
+        self._check_room()  # it may have changed meanwhile
+        knock = None if response is not None else knock_behind(request)
+        if knock is not None:
+            connection.asked = None  # whoever asks for it again gets the same from the head
+            self._admit(session, connection, knock)
+            return
+        if response is None:
+            response = self._accept(connection, request)
+        self._answer(session, connection, response, request)
 
     def _answer(
         self, session: Session, connection: Connection, response: Response, request: Request

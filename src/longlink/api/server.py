@@ -24,13 +24,14 @@ from ..wire.origin import check_hosts, check_origins
 from ..wire.phase import State
 from .callback import check_handlers, check_hooks, check_logger
 from .connection import Connection
+from .crowd import Crowd
 from .front import Front
 from .handler import Handler, Handlers, Logger
 from .http import ASGIApp, HTTPService
 from .port import Host, Place, descriptors, port_number
 from .receiving import MessageCallback
 from .reception import Policy, ProcessRequest, ProcessResponse, Reception, SelectSubprotocol
-from .version import SERVER_HEADER
+from .version import OURS, said
 from .waves import Waves
 
 ConnectionCallback = Callable[[Connection], object]
@@ -67,11 +68,10 @@ class Server:
             place, sockets, self.reception, policy.limits, self.agenda, logger, self.has_room
         )
         self.handlers = None if handler is None else Handlers(handler, self.loop, logger)
-        self._connections: set[Connection] = set()
+        self._connections = Crowd()
         self.closing: asyncio.Task[None] | None = None
         self.closed = asyncio.Event()
-        self.empty = asyncio.Event()
-        self.empty.set()
+        self.empty = asyncio.Event()  # set once, when the last leaves a server that closes
         self.agenda.add_user()
 
     # For its user.
@@ -195,7 +195,6 @@ class Server:
     def entered(self, connection: Connection, session: Session) -> None:
         """See `House`."""
         self._connections.add(connection)
-        self.empty.clear()
         session.welcome(connection)
         if self.on_open is not None:
             self._call(self.on_open, "on_open", connection)
@@ -204,8 +203,8 @@ class Server:
 
     def left(self, connection: Connection) -> None:
         """See `House`."""
-        self._connections.discard(connection)
-        if not self._connections:
+        self._connections.remove(connection)
+        if self.closing is not None and not self._connections:
             self.empty.set()
         if self.on_close is not None:
             self._call(self.on_close, "on_close", connection)
@@ -226,7 +225,8 @@ class Server:
             self._cut_strays(half_open=True)
             farewell = () if waves is None else (waves.roll(self._connections),)
             await asyncio.gather(self.reception.stop(), *farewell)
-            await self.empty.wait()  # each has its own deadline: close_timeout
+            if self._connections:
+                await self.empty.wait()  # each has its own deadline: close_timeout
             if self.handlers is not None:
                 await self.handlers.end(None if waves is None else self.limits.close_timeout)
             if self.agenda.tasks:  # connections on their way to HTTP
@@ -300,7 +300,7 @@ class serve:
         compression: Compression = "deflate",
         process_request: ProcessRequest | None = None,
         process_response: ProcessResponse | None = None,
-        server_header: str | None = SERVER_HEADER,
+        server_header: str | None = OURS,
         http: ASGIApp | None = None,
         logger: Logger | None = None,
         create_connection: type[Connection] | None = None,
@@ -328,6 +328,7 @@ class serve:
         check_hosts(hosts)
         if subprotocols is not None:
             check_subprotocols(subprotocols)
+        server_header = said(server_header)
         if server_header is not None:
             check_value("Server", server_header)
         self.policy = Policy(

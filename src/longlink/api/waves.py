@@ -24,7 +24,7 @@ class Waves:
         self.seconds = seconds
         self.said = (code, reason)
         self.agenda = agenda
-        self.tick = 0
+        self.tick = self.place = 0
         self.waiting: list[Connection] = []
         self.count = 0  # at the beginning
         self.begun = 0.0

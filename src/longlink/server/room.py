@@ -52,11 +52,12 @@ class Room:
         """Take a new connection in: welcome it, tell the others."""
         others = set(self.roster.chats)
         user = self.roster.add(connection)
-        log.info("#%d %s joined (%s)", user.id, user.ip, user.kind)
-        now = time.time()
+        if log.isEnabledFor(logging.INFO):
+            log.info("#%d %s joined (%s)", user.id, user.ip, user.kind)
         if user.chat:
-            self._send(user, event.welcome(user, self.roster.users(), __version__, now))
-        broadcast(others, event.joined(user, now))
+            self._send(user, event.welcome(user, self.roster.users(), __version__, time.time()))
+        if others:
+            broadcast(others, event.joined(user, time.time()))
         self._meter.touch()
 
     def receive(self, connection: Connection, message: Message) -> None:
@@ -75,18 +76,13 @@ class Room:
         """Forget a connection that ended and tell the others."""
         user = self.roster.remove(connection)
         close = closed_with(connection)
-        log.info(
-            "#%d left (%d %s) after %.1f s, %d %s",
-            user.id,
-            close.code,
-            close.reason or code_words(close.code),
-            time.monotonic() - user.opened,
-            user.messages,
-            "message" if user.messages == 1 else "messages",
-        )
+        if log.isEnabledFor(logging.INFO):
+            self._log_leave(user, close)
         # While everybody is being sent away, telling each about each serves nobody.
         if not self._closed:
-            broadcast(self.roster.chats, event.left(user, close.code, close.reason, time.time()))
+            if self.roster.chats:
+                left = event.left(user, close.code, close.reason, time.time())
+                broadcast(self.roster.chats, left)
             self._meter.touch()
 
     # What the operator calls.
@@ -165,6 +161,17 @@ class Room:
             broadcast(chats, event.binary(user, len(message), now))
             broadcast(chats, message)
 
+    def _log_leave(self, user: User, close: Close) -> None:
+        log.info(
+            "#%d left (%d %s) after %.1f s, %d %s",
+            user.id,
+            close.code,
+            close.reason or code_words(close.code),
+            time.monotonic() - user.opened,
+            user.messages,
+            "message" if user.messages == 1 else "messages",
+        )
+
     async def _deliver(self, file: File, first: bytes, user: User, to: int | None) -> bool:
         async with user.file_lock():
             try:
@@ -192,8 +199,8 @@ class Room:
 
 def closed_with(connection: Connection) -> Close:
     """What the peer closed with; when it said nothing, what we told it."""
-    closed = connection.session.closed()
-    return closed.rcvd or closed.sent or Close(CloseCode.ABNORMAL_CLOSURE, "")
+    session = connection.session
+    return session.close_rcvd or session.close_sent or Close(CloseCode.ABNORMAL_CLOSURE, "")
 
 
 def code_words(code: int) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
-from hashlib import sha1
 from typing import Any, Final, TypeAlias
 
 from ..errors import (
@@ -31,6 +30,7 @@ from ..errors import (
     NegotiationError,
     shorten,
 )
+from .answer import accept_key, agreed_headers
 from .header import (
     Extension,
     Headers,
@@ -42,6 +42,7 @@ from .header import (
     parse_tokens,
     parse_upgrade,
 )
+from .knock import KEY, Knock
 from .origin import (
     SAME_HOST,
     Origins,
@@ -99,10 +100,6 @@ __all__ = [
 Subprotocol: TypeAlias = str
 SelectSubprotocol: TypeAlias = Callable[[Any, Sequence[str]], str | None]
 
-_GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
-# Base64 of 16 octets. The four unused bits of the last character may be anything: they are
-# not zero in the example of RFC 6455 4.1, and RFC 4648 3.5 lets a decoder ignore them.
-_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _WS_VERSION: Final = re.compile(r"0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]")
 # Headers that make_request writes or that would change what the request means.
 _RESERVED: Final = frozenset(
@@ -129,13 +126,6 @@ def new_key(entropy: bytes) -> str:
     if len(entropy) != 16:
         raise ValueError(f"{len(entropy)} octets of entropy, expected 16")
     return b64encode(entropy).decode()
-
-
-def accept_key(key: str) -> str:
-    """The Sec-WebSocket-Accept that proves a key was read (RFC 6455 4.2.2, item 5.4)."""
-    # Not for security: it only shows that the answer comes from a WebSocket server.
-    digest = sha1((key + _GUID).encode(), usedforsecurity=False).digest()
-    return b64encode(digest).decode()
 
 
 def check_subprotocols(names: Sequence[str]) -> None:
@@ -214,28 +204,49 @@ def accept(
 
     Source: RFC 6455 4.2.
     """
+    headers = request.headers
     try:
         key = _judge(request)
-        judge_host(request.headers, hosts)
-        judge_origin(request.headers, origins)
-        headers = _agreement(key)
-        select = select_subprotocol or _prefer(subprotocols or ())
-        _answer_subprotocol(request.headers, headers, select, connection)
-        _answer_extensions(request.headers, headers, extensions)
+        host = headers.joined("Host")
+        judge_host(host, hosts)
+        judge_origin(headers.only("Origin"), host, origins)
+        select = select_subprotocol or prefer(subprotocols or ())
+        answer = agreed_headers(
+            accept_key(key),
+            _choose_subprotocol(headers.joined("Sec-WebSocket-Protocol"), select, connection),
+            _choose_extensions(headers.joined("Sec-WebSocket-Extensions"), extensions),
+        )
     except Refusal:
         raise
     except InvalidHandshake as problem:
         raise refuse(problem, request.method) from problem
-    return Response(101, "Switching Protocols", headers)
+    return Response(101, "Switching Protocols", answer)
 
 
-def _agreement(key: str) -> Headers:
-    """The headers of every 101 (RFC 6455 4.2.2, item 5)."""
-    headers = Headers()
-    headers.add_trusted("Upgrade", "websocket")
-    headers.add_trusted("Connection", "Upgrade")
-    headers.add_trusted("Sec-WebSocket-Accept", accept_key(key))
-    return headers
+def agree(
+    knock: Knock,
+    *,
+    select_subprotocol: SelectSubprotocol,
+    connection: Any,
+    origins: Origins,
+    hosts: Collection[str] | None,
+    extensions: Callable[[list[Extension]], str | None],
+) -> tuple[str | None, str | None]:
+    """What `accept` would answer to an ordinary handshake: subprotocol and extensions.
+
+    Args, Raises: as `accept`.
+    """
+    try:
+        judge_host(knock.host, hosts)
+        judge_origin(knock.origin, knock.host, origins)
+        return (
+            _choose_subprotocol(knock.protocols, select_subprotocol, connection),
+            _choose_extensions(knock.extensions, extensions),
+        )
+    except Refusal:
+        raise
+    except InvalidHandshake as problem:
+        raise refuse(problem) from problem
 
 
 def _judge(request: Request) -> str:
@@ -258,7 +269,7 @@ def _judge(request: Request) -> str:
         kind = InvalidUpgrade if known else InvalidHeaderValue
         raise kind("Sec-WebSocket-Version", version, "13")
     key = headers.only("Sec-WebSocket-Key")
-    if key is None or not _KEY.fullmatch(key):
+    if key is None or not KEY.fullmatch(key):
         raise InvalidHeaderValue("Sec-WebSocket-Key", key, "base64 of 16 octets")
     if "Expect" in headers:
         # RFC 9110 7.8: 100 would have to be sent before 101; 10.1.1: nobody without a body may ask.
@@ -270,23 +281,20 @@ def _judge(request: Request) -> str:
     return key
 
 
-def _answer_subprotocol(
-    request: Headers, answer: Headers, select: SelectSubprotocol, connection: Any
-) -> None:
+def _choose_subprotocol(
+    offer: str | None, select: SelectSubprotocol, connection: Any
+) -> str | None:
     """RFC 6455 4.2.2, item 5.5: one name that was offered, or no header at all."""
-    offer = request.joined("Sec-WebSocket-Protocol")
     offered = [] if offer is None else parse_tokens("Sec-WebSocket-Protocol", offer)
     _check_offer(offered)
     chosen = select(connection, offered)
-    if chosen is None:
-        return
-    if chosen not in offered:
+    if chosen is not None and chosen not in offered:
         problem = f"subprotocol {shorten(chosen)} was selected but not offered"
         raise Refusal(respond(500, "subprotocol selection failed\n"), problem)
-    answer.add_trusted("Sec-WebSocket-Protocol", chosen)
+    return chosen
 
 
-def _prefer(subprotocols: Sequence[str]) -> SelectSubprotocol:
+def prefer(subprotocols: Sequence[str]) -> SelectSubprotocol:
     """The default choice: the first of the server's subprotocols that the client offers."""
 
     def select(connection: Any, offered: Sequence[str]) -> str | None:
@@ -295,19 +303,14 @@ def _prefer(subprotocols: Sequence[str]) -> SelectSubprotocol:
     return select
 
 
-def _answer_extensions(
-    request: Headers,
-    answer: Headers,
-    negotiate: Callable[[list[Extension]], str | None] | None,
-) -> None:
+def _choose_extensions(
+    offer: str | None, negotiate: Callable[[list[Extension]], str | None] | None
+) -> str | None:
     """RFC 6455 9.1: what is not known is ignored, what is not grammar is refused."""
-    offer = request.joined("Sec-WebSocket-Extensions")
     if offer is None:
-        return
+        return None
     offered = parse_extensions(offer)
-    chosen = negotiate(offered) if negotiate is not None else None
-    if chosen is not None:
-        answer["Sec-WebSocket-Extensions"] = chosen
+    return None if negotiate is None else negotiate(offered)
 
 
 def make_request(

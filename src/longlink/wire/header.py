@@ -76,11 +76,12 @@ class Headers(MutableMapping[str, str]):
             or a character beyond Latin-1 is added: nothing can be injected (RFC 9110 5.5).
     """
 
-    __slots__ = ("_index", "_items")
+    __slots__ = ("_index", "_items", "edited")
 
     def __init__(self, *args: HeadersLike, **kwargs: str) -> None:
         self._items: list[tuple[str, str]] = []
         self._index: dict[str, list[str]] = {}
+        self.edited = False  # a caller has changed them
         self.update(*args, **kwargs)
 
     def __getitem__(self, name: str) -> str:
@@ -93,10 +94,12 @@ class Headers(MutableMapping[str, str]):
         check_name(name)
         check_value(name, value)
         self.add_trusted(name, value)
+        self.edited = True
 
     def __delitem__(self, name: str) -> None:
         key = name.lower()
         del self._index[key]
+        self.edited = True
         self._items = [item for item in self._items if item[0].lower() != key]
 
     def __contains__(self, name: object) -> bool:
@@ -127,6 +130,7 @@ class Headers(MutableMapping[str, str]):
         """Drop every field."""
         self._items.clear()
         self._index.clear()
+        self.edited = True
 
     def update(self, *args: HeadersLike, **kwargs: str) -> None:  # type: ignore[override]
         """Add all fields of other headers, a mapping or pairs; nothing is replaced."""
@@ -174,6 +178,7 @@ class Headers(MutableMapping[str, str]):
         if name in self:
             del self[name]
         self.add_trusted(name, value)
+        self.edited = True
 
     def serialize(self) -> bytes:
         """The header section with the empty line that ends it."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from ..errors import InvalidHost, InvalidOrigin, shorten
-from .header import Headers
 from .uri import split_authority
 
 _ORIGIN: Final = re.compile(r"(?i:https?)://(.+)")
@@ -62,42 +62,41 @@ def check_hosts(hosts: Collection[str] | None) -> None:
             raise ValueError(f"host {shorten(host)} is malformed")
 
 
-def judge_host(headers: Headers, hosts: Collection[str] | None) -> None:
-    """Raise InvalidHost unless the request is for one of these hosts (None: any)."""
+def judge_host(name: str | None, hosts: Collection[str] | None) -> None:
+    """Raise InvalidHost unless a request with this Host is for one of these (None: any)."""
     if hosts is None:
         return
-    name = headers.only("Host")
     host = _host_of(name)
     if host is None or all(host != _host_of(served) for served in hosts):
         raise InvalidHost("Host", name, "a host that is served here")
 
 
-def judge_origin(headers: Headers, origins: Origins) -> None:
-    """Raise InvalidOrigin unless the page may connect, InvalidHeaderValue if two claim to be it.
+def judge_origin(origin: str | None, host: str | None, origins: Origins) -> None:
+    """Raise InvalidOrigin unless a page with this Origin may connect to what Host says.
 
     Source: RFC 6455 4.2.2, item 1.
     """
-    origin = headers.only("Origin")
     if origins is None:
         return
     if isinstance(origins, SameHost):
-        if not _fits(origin, origins, headers):
+        if not _fits(origin, origins, host):
             raise InvalidOrigin(origin, "a page of the same host")
-    elif not any(_fits(origin, allowed, headers) for allowed in origins):
+    elif not any(_fits(origin, allowed, host) for allowed in origins):
         raise InvalidOrigin(origin, "one of those allowed")
 
 
-def _fits(origin: str | None, allowed: Allowed, headers: Headers) -> bool:
+def _fits(origin: str | None, allowed: Allowed, host: str | None) -> bool:
     if isinstance(allowed, SameHost):
-        return origin is None or _is_same_host(origin, headers)
+        return origin is None or _is_same_host(origin, host)
     if isinstance(allowed, re.Pattern):
         return origin is not None and allowed.fullmatch(origin) is not None
     return origin == allowed
 
 
-def _is_same_host(origin: str, headers: Headers) -> bool:
-    host = _origin_host(origin)
-    return host is not None and host == _host_of(headers.only("Host"))
+@lru_cache(maxsize=64)  # a server has few pages
+def _is_same_host(origin: str, host: str | None) -> bool:
+    name = _origin_host(origin)
+    return name is not None and name == _host_of(host)
 
 
 def _host_of(authority: str | None) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import (
     InvalidHandshake,
@@ -20,6 +20,7 @@ from ..errors import (
     shorten,
 )
 from .header import NO_LIMIT, Headers, content_length, is_token, split_head
+from .knock import Knock
 from .response import refuse
 from .uri import split_authority
 
@@ -30,8 +31,27 @@ _TARGET: Final = re.compile(r'[!"$-~]+')
 _ABSOLUTE: Final = re.compile(r"(?i:https?|wss?)://([^/?]*)(.*)")
 
 
+class _Late:
+    """What a request that `late_request` made has beside its fields."""
+
+    __slots__ = ("_knock", "_parsed")
+
+    def _comes_of(self, knock: Knock) -> None:
+        self._knock = knock
+        self._parsed: Any = None
+
+    if not TYPE_CHECKING:  # for whom every field is always there
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there yet."""
+            if name != "headers":
+                raise AttributeError(name)
+            self.headers = self._parsed = split_head(self._knock.head)[1]
+            return self.headers
+
+
 @dataclass(slots=True)
-class Request:
+class Request(_Late):
     """Method, target and headers of an HTTP request.
 
     Attributes:
@@ -55,6 +75,32 @@ class Request:
             raise ValueError(f"request line of {shorten(self.method)}, {shorten(self.path)}")
         line = f"{self.method} {self.path} HTTP/1.1\r\n"
         return line.encode("latin-1") + self.headers.serialize()
+
+
+_HEADERS: Final[Any] = Request.__dict__["headers"]
+
+
+def late_request(knock: Knock) -> Request:
+    """The request of an ordinary handshake. Its headers are parsed when somebody asks for them."""
+    request = Request.__new__(Request)
+    request.path, request.method, request.version = knock.path, "GET", "HTTP/1.1"
+    request._comes_of(knock)
+    return request
+
+
+def knock_behind(request: Request) -> Knock | None:
+    """What `late_request` made it from; None when it was not, or has been changed since."""
+    knock: Knock | None = getattr(request, "_knock", None)
+    if knock is None:
+        return None
+    if (request.path, request.method, request.version) != (knock.path, "GET", "HTTP/1.1"):
+        return None
+    try:
+        headers = _HEADERS.__get__(request)  # without asking for them
+    except AttributeError:
+        return knock
+    same: bool = headers is request._parsed and not headers.edited
+    return knock if same else None
 
 
 def parse_request(

@@ -10,9 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Final
 
 from ..errors import (
@@ -109,6 +107,8 @@ def respond(status: int, text: str = "") -> Response:
 
     Change its headers to say more; `last` makes one of a response that somebody else wrote.
     """
+    from http import HTTPStatus  # for those who refuse somebody
+
     response = Response(status, HTTPStatus(status).phrase, Headers(), text.encode())
     response.headers["Content-Type"] = "text/plain; charset=utf-8"
     return last(response)
@@ -159,6 +159,8 @@ def add_server_headers(response: Response, server_header: str | None, now: float
 @lru_cache(maxsize=1)
 def http_date(second: int) -> str:
     """`second` since the epoch as a Date header says it (RFC 9110 5.6.7)."""
+    from email.utils import formatdate  # slow to import, and not everybody is a server
+
     return formatdate(second, usegmt=True)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv6Address
+from functools import lru_cache
 from typing import Final
-from urllib.parse import quote, unquote, urljoin
 
 from ..errors import InvalidURI
 
@@ -129,6 +128,8 @@ def resolve(base: URI, location: str) -> URI:
     """
     if not _VISIBLE.fullmatch(location):  # urljoin would drop some of it
         raise InvalidURI(location, "blanks and control characters must be percent-encoded")
+    from urllib.parse import urljoin  # slow to import, and servers need none of it
+
     try:
         joined = urljoin(str(base), location).partition("#")[0]
     except ValueError:
@@ -145,6 +146,7 @@ def basic_credentials(username: str, password: str | None) -> str:
     return f"Basic {b64encode(credentials).decode()}"
 
 
+@lru_cache(maxsize=64)  # a server is known by few names
 def split_authority(text: str) -> tuple[str, int | None] | None:
     """Host (lower case, IPv6 compressed and without brackets) and port; None if malformed.
 
@@ -158,6 +160,8 @@ def split_authority(text: str) -> tuple[str, int | None] | None:
         return None
     if match["v6"] is None:
         return match["name"].lower(), port
+    from ipaddress import IPv6Address  # slow to import, and rarely asked
+
     try:
         return IPv6Address(match["v6"]).compressed, port
     except ValueError:
@@ -193,6 +197,8 @@ def _idna(uri: str, name: str) -> str:
 
 def _ascii(uri: str, text: str) -> str:
     if not text.isascii():
+        from urllib.parse import quote
+
         try:
             # RFC 3987 3.1. What is ASCII stays as it is: the caller may have encoded it already.
             text = "".join(c if c.isascii() else quote(c) for c in text)
@@ -208,6 +214,8 @@ def parse_userinfo(uri: str, userinfo: str) -> tuple[str, str]:
     userinfo = _ascii(uri, userinfo)
     if not _USERINFO.fullmatch(userinfo):
         raise InvalidURI(uri, "user name or password must be percent-encoded")
+    from urllib.parse import unquote
+
     username, _, password = userinfo.partition(":")
     username, password = unquote(username), unquote(password)
     # RFC 7617 2: Basic credentials cannot say these.
