@@ -19,6 +19,7 @@ from longlink.engine.seal import Seal
 from longlink.engine.sealed import Sealed
 from longlink.engine.shake import Shake
 from longlink.limits import Limits
+from longlink.native.kernel import Buffer
 
 from .conftest import Clock, Place, Until
 from .meeting import echo
@@ -165,6 +166,109 @@ async def test_a_large_answer_arrives_whole_before_the_end(
         assert await protocol.lost is None
         assert protocol.transport.is_closing()
     await until(lambda: place.reactor.users == 1)
+
+
+async def test_a_large_answer_has_the_time_it_takes(
+    listening: Any, client_context: ssl.SSLContext, clock: Clock, until: Until
+) -> None:
+    """The last words of a response are no closing handshake, as long as they are being read."""
+    answer = bytes(n * 13 % 251 for n in range(6_000_000))
+    protocol = Answering(answer)
+    place = listening(Handing(protocol), close_timeout=10)
+    async with streams(place.pair(), client_context) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        got = await reader.readexactly(1_000_000)
+        for _ in range(3):
+            clock.turn(7)
+            got += await reader.readexactly(1_000_000)
+        assert got + await reader.read(-1) == answer
+    await until(lambda: place.reactor.users == 1)
+
+
+async def test_a_large_answer_that_nobody_reads_is_cut(
+    listening: Any, client_context: ssl.SSLContext, clock: Clock, until: Until
+) -> None:
+    protocol = Answering(bytes(8_000_000))
+    place = listening(Handing(protocol), close_timeout=10)
+    async with streams(place.pair(), client_context) as (_, writer):
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await until(lambda: protocol.log)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        clock.turn(10.2)
+        clock.turn(10.2)
+        assert await protocol.lost is None
+
+
+async def test_the_end_is_said_though_there_is_no_room_for_it_yet(
+    listening: Any, client_context: ssl.SSLContext, until: Until
+) -> None:
+    """Without it the peer could not tell an end from a cut."""
+
+    async def fill(most: int) -> tuple[int, bool]:
+        """Write single octets as long as there is room, and close: how many, and whether the
+        end was said."""
+        protocol = Answering(b"")
+        place = listening(Handing(protocol), close_timeout=None)
+        ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):
+            sock.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        place.accepted(ours)
+        client = Seal(client_context, True, "localhost")
+        buffer = Buffer(65536)
+
+        def hear() -> None:
+            with suppress(BlockingIOError):
+                octets = client.tail + theirs.recv(4096)
+                buffer.put(0, octets)
+                client.open(buffer, memoryview(buffer), 0, len(octets))
+
+        done = client.shake(b"")
+        while not done:
+            theirs.send(client.said())
+            await asyncio.sleep(0)
+            with suppress(BlockingIOError):
+                done = client.shake(theirs.recv(4096))
+        client.put(b"GET / HTTP/1.1\r\n\r\n")
+        theirs.send(client.said())
+        await until(lambda: protocol.got)
+        [session] = place.sessions
+        count = 0
+        while count < most and not session.outbox:
+            protocol.transport.write(b"x")
+            session.flush()
+            count += 1
+        protocol.transport.close()
+        for _ in range(1000):
+            await asyncio.sleep(0)
+            hear()
+        session.abort()
+        theirs.close()
+        return count, client.ended
+
+    many, _ = await fill(10_000)
+    assert await fill(many - 1) == (many - 1, True)
+
+
+async def test_a_protocol_that_does_not_read_learns_that_they_are_gone(
+    listening: Any, client_context: ssl.SSLContext, clock: Clock, until: Until
+) -> None:
+    protocol = Answering(b"")
+    place = listening(Handing(protocol), close_timeout=10)
+    async with streams(place.pair(), client_context) as (_, writer):
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await until(lambda: protocol.got)
+        protocol.transport.pause_reading()
+        writer.write(bytes(1000))
+        await writer.drain()
+        writer.transport.abort()
+        await asyncio.sleep(0.01)
+        protocol.transport.write(b"anybody?")
+        await asyncio.sleep(0.01)
+        clock.turn(10.2)
+        await until(lambda: place.reactor.users == 1)
+        assert await protocol.lost is None
 
 
 async def test_a_protocol_that_reads_later(
@@ -345,6 +449,9 @@ async def test_a_handshake_through_a_narrow_socket(
             done = client.shake(theirs.recv(100))
         except BlockingIOError:
             continue
+        if done:  # everything was said there, and nobody is woken for room any more
+            await asyncio.sleep(0)
+            assert place.reactor.poll.wait(1) == 0
         theirs.send(client.said())
     await until(lambda: place.sessions)
     place.sessions[0].abort()

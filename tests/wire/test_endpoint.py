@@ -120,6 +120,7 @@ def test_what_is_no_message_is_refused(message: Any, error: type[Exception], cli
             endpoint.send(message)
     assert endpoint.told == []
     assert endpoint.output() == b""
+    assert endpoint.outbox is None  # an empty one would be waited for at the end
     endpoint.send("fine")  # it stays usable
     assert endpoint.sent() == [(FIN | TEXT, b"fine")]
 

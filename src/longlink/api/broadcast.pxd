@@ -2,6 +2,7 @@
 import cython
 
 from longlink.api.connection cimport Connection
+from longlink.wire.frame cimport Prepared
 
 @cython.locals(connection=Connection)
-cdef list _offer(connections, prepared)
+cdef list _offer(connections, Prepared prepared)

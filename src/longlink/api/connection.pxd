@@ -4,6 +4,7 @@ import cython
 from longlink.api.receiving cimport Receiving, wake
 from longlink.engine.session cimport Session
 from longlink.native.kernel cimport Wait
+from longlink.wire.frame cimport Prepared
 
 cdef int _CLOSED_OVER_THERE
 cdef int _ENDED
@@ -22,7 +23,7 @@ cdef class Connection(Receiving):
     cdef _send(self, message, text, compress)
     cpdef bint publish(self, prepared) except -1
     @cython.locals(session=Session)
-    cdef bint offer(self, prepared) except -1
+    cdef bint offer(self, Prepared prepared) except -1
     @cython.locals(session=Session)
     cpdef _queue(self, int first, payload, compress)
     cpdef _drain(self)

@@ -104,18 +104,19 @@ class Connection(Receiving):
 
         Never raises and never waits: a peer that is gone, or too slow, is skipped.
         """
+        if not isinstance(prepared, Prepared):
+            raise TypeError(f"publish() takes a Prepared, not {type(prepared).__name__}")
         return self.offer(prepared)
 
     def offer(self, prepared: Prepared) -> bool:
         """`publish`, where it is called through C."""
         session = self.session
+        if self.fragmented is None:
+            return session.offer(prepared)
         if not session.sendable() or not session.admit():
             return False
-        if self.fragmented is not None:
-            opcode, payload = encode(prepared.message, None)
-            return self.fragmented.hold(FIN | opcode, payload, prepared.compress)
-        session.send_prepared(prepared)
-        return True
+        opcode, payload = encode(prepared.message, None)
+        return self.fragmented.hold(FIN | opcode, payload, prepared.compress)
 
     def _queue(self, first: int, payload: BytesLike, compress: bool | None) -> None:
         """Queue a message, behind the fragmented message if one is being sent (§5.4)."""

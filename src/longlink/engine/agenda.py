@@ -28,7 +28,8 @@ logger = logging.getLogger("longlink.engine")
 # cancellation of ours.
 FAULTS = (Exception, asyncio.CancelledError)
 
-_POOLED = 256  # outboxes kept for reuse
+# Outboxes kept for reuse: enough for a message to so many at once. Each of at most 4 KiB.
+_POOLED = 4096
 
 
 class Agenda:
@@ -168,8 +169,8 @@ class Agenda:
                         self.crashed(session)
         finally:
             self.active = False
-        if self.again or self.wakers:
-            self.wake()
+            if self.again or self.wakers or self.dirty:  # of the last only what raised leaves any
+                self.wake()
 
     def flush(self, session: Any) -> None:
         """Have `session` send what it has."""

@@ -18,6 +18,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from ..native import kernel
@@ -31,6 +32,7 @@ EVENTS_PER_TURN = 512
 EVENTS_PER_FLUSH = 64
 ACCEPTS_PER_TURN = 64
 CROWD = 4  # so many ready at once, and it is worth to look for more
+TURN_S = 0.01  # but not for longer than this: others live on the loop, too
 RETRY_S = 1.0  # how long a listener waits for a descriptor to become free, at most
 
 QUIET_S = 10.0  # between two warnings about that
@@ -57,6 +59,7 @@ class Reactor(Agenda):
         """A turn: serve what is ready, then flush; and again while so much is ready that to
         return to the loop, and to be called again, would cost more than to look."""
         served = 0
+        until = 0.0
         while served < EVENTS_PER_TURN:
             self.begin()
             try:
@@ -66,6 +69,11 @@ class Reactor(Agenda):
             if count < CROWD or self.retired:
                 break
             served += count
+            now = monotonic()  # the loop's own clock may stand still meanwhile (uvloop)
+            if not until:
+                until = now + TURN_S
+            elif now > until:
+                break
 
     def _serve(self, limit: int) -> int:
         """Serve what is ready, `limit` at most; how many that were."""

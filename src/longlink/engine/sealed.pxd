@@ -37,7 +37,6 @@ cdef class Sealed(Link):
     cdef _unsealed(self)
     cpdef break_off(self)
     cpdef ended(self)
-    @cython.locals(goodbye=Outbox)
     cpdef shut(self)
     cpdef hand_over(self, protocol, bytes head)
     @cython.locals(due=double)

@@ -201,14 +201,13 @@ class Sealed(Link):
         """TLS says goodbye, and TCP ends when they have said so, too: before that, some (uvloop)
         throw away what they have not read yet."""
         self.seal.close()
-        goodbye = self.agenda.borrow()
-        goodbye.put(self.seal.said())
-        goodbye.flush(self.fd)  # there is room: everything else is on its way
-        goodbye.clear()
-        self.agenda.give_back(goodbye)
         if self.patience is not None:
             self.gone_by = self.agenda.clock() + self.patience
             self._plan(self.gone_by, 0.0)
+        if self.sealed is None:
+            self.sealed = self.agenda.borrow()
+        self.sealed.put(self.seal.said())
+        self.flush()
 
     def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
         """TLS stays ours: `protocol` gets a transport that goes through this link."""
@@ -220,8 +219,13 @@ class Sealed(Link):
         self.passage.begin(octets)
 
     def on_deadline(self, now: float) -> float:
-        if self.passage is not None and not self.hanging_up:
-            return 0.0  # theirs to judge
+        if self.passage is not None:
+            if not self.hanging_up:
+                if self.broken:
+                    self.abort()  # they don't read, and so would never learn it
+                return 0.0  # theirs to judge
+            # The end of a large answer takes as long as they go on reading.
+            self.since = max(self.since, self.stalled_since)
         if self.gone_by and self.gone_by <= now:
             self.abort()
             return 0.0

@@ -6,6 +6,7 @@ from longlink.engine.receiver cimport Receiver
 from longlink.engine.terms cimport Terms
 from longlink.engine.wheel cimport Wheel
 from longlink.native.kernel cimport Outbox
+from longlink.wire.frame cimport Prepared
 
 cdef double _NEVER
 cdef int _CONNECTING
@@ -36,6 +37,8 @@ cdef class Session(Intake):
     cpdef refuse(self, bytes answer)
     cpdef bint sendable(self)
     cpdef bint admit(self) except -1
+    @cython.locals(outbox=Outbox)
+    cpdef bint offer(self, Prepared prepared) except -1
     cpdef overflowed(self, Py_ssize_t waiting)
     cpdef bint congested(self) except -1
     @cython.locals(outbox=Outbox)

@@ -17,7 +17,7 @@ from ..errors import ProtocolError, violation
 from ..limits import Limits
 from ..native.kernel import Outbox, masking_key
 from ..wire.endpoint import Endpoint
-from ..wire.frame import CloseCode
+from ..wire.frame import CloseCode, Prepared
 from ..wire.phase import Phase
 from .agenda import Agenda
 from .intake import Intake
@@ -135,6 +135,16 @@ class Session(Intake):
         if self.phase == _OPEN:
             self.overflowed(self.outbox.size)
         return False
+
+    def offer(self, prepared: Prepared) -> bool:
+        """Queue a message that was encoded once for many, if one more may be queued."""
+        if self.phase != _OPEN or self.broken:
+            return False
+        outbox = self.outbox
+        if outbox is not None and outbox.size > self.terms.max_backlog and not self.admit():
+            return False
+        self.send_prepared(prepared)
+        return True
 
     def overflowed(self, waiting: int) -> None:
         """`waiting` octets are too many: the policy says whether that ends the connection."""

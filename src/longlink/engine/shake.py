@@ -36,6 +36,7 @@ class Shake:
         "_done",
         "_outbox",
         "_over",
+        "_watched",
         "place",
         "reactor",
         "receiver",
@@ -60,6 +61,7 @@ class Shake:
         self._over: Callable[[Shake, Exception | None], None] | None = over
         self._outbox = Outbox()
         self._done = False  # all was heard, though not everything said
+        self._watched = kernel.IN
         reactor.add_user()
         reactor.strays.add(self)
         if deadline is not None:
@@ -113,11 +115,15 @@ class Shake:
         status = self._say(self.seal)
         if status < 0:
             self._end(ConnectionResetError(GONE))
-        elif status:
-            events = kernel.OUT if self._done else kernel.IN | kernel.OUT
-            self.reactor.poll.change(self.sock.fileno(), self, events)
-        elif self._done:
+        elif self._done and not status:
             self._end(None)
+        else:
+            self._watch((0 if self._done else kernel.IN) | (kernel.OUT if status else 0))
+
+    def _watch(self, events: int) -> None:
+        if events != self._watched:
+            self._watched = events
+            self.reactor.poll.change(self.sock.fileno(), self, events)
 
     def _say(self, seal: Seal) -> int:
         """Send what TLS has to say: 0 when all is out, 1 when the socket is full."""

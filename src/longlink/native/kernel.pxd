@@ -73,14 +73,9 @@ cdef class Outbox:
     cdef Py_ssize_t last
     cdef Py_ssize_t covered
 
-    cpdef int u8(self, unsigned int v) except -1
-    cpdef int u16(self, unsigned int v) except -1
-    cpdef int u32(self, unsigned int v) except -1
-    cpdef int u64(self, unsigned long long v) except -1
     cpdef int put(self, object data) except -1
     cpdef int frame(self, unsigned int first, object payload, bint masked,
                     unsigned int key) except -1
-    cpdef int put_masked(self, object data, unsigned int key) except -1
     cpdef int flush(self, int fd) except? -32768
     cpdef bytes take(self)
     cpdef bytes peek(self, Py_ssize_t at, Py_ssize_t most)

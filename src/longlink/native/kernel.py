@@ -272,31 +272,6 @@ class Outbox:
         # Copies made since the last reference; always behind all parts.
         self._tail = bytearray()
 
-    def u8(self, v: int, /) -> int:
-        """Queue the low octet of `v`."""
-        # A number that is not four octets unsigned is an OverflowError, as in C.
-        self._tail += v.to_bytes(4, "big")[3:]
-        self.size += 1
-        return 0
-
-    def u16(self, v: int, /) -> int:
-        """Queue the low two octets of `v`, big endian."""
-        self._tail += v.to_bytes(4, "big")[2:]
-        self.size += 2
-        return 0
-
-    def u32(self, v: int, /) -> int:
-        """Queue four octets, big endian."""
-        self._tail += v.to_bytes(4, "big")
-        self.size += 4
-        return 0
-
-    def u64(self, v: int, /) -> int:
-        """Queue eight octets, big endian."""
-        self._tail += v.to_bytes(8, "big")
-        self.size += 8
-        return 0
-
     def put(self, data: BytesLike, /) -> int:
         """Queue `data`: `bytes` of 16 KiB and more by reference, anything else as a copy."""
         if type(data) is not bytes:
@@ -336,13 +311,6 @@ class Outbox:
         self._tail += head
         self.size += len(head)
         return self.put(data)
-
-    def put_masked(self, data: BytesLike, key: int, /) -> int:
-        """Queue a copy of `data` under the key."""
-        octets = _octets(data)
-        self._tail += _xor(octets, key)
-        self.size += len(octets)
-        return 0
 
     def flush(self, fd: int, /) -> int:
         """Send: 0 when all is out, 1 when the socket is full, or the negative errno.

@@ -328,28 +328,6 @@ cdef class Outbox:
         PyMem_RawFree(self.segments)
         PyMem_RawFree(self.data)
 
-    cpdef int u8(self, unsigned int v) except -1:
-        self.room(1)[0] = v & 0xFF
-        return 0
-
-    cpdef int u16(self, unsigned int v) except -1:
-        at = self.room(2)
-        at[0] = v >> 8 & 0xFF
-        at[1] = v & 0xFF
-        return 0
-
-    cpdef int u32(self, unsigned int v) except -1:
-        at = self.room(4)
-        for i in range(4):
-            at[i] = v >> 24 - 8 * i & 0xFF
-        return 0
-
-    cpdef int u64(self, unsigned long long v) except -1:
-        at = self.room(8)
-        for i in range(8):
-            at[i] = v >> 56 - 8 * i & 0xFF
-        return 0
-
     cpdef int put(self, object data) except -1:
         cdef Py_buffer view
         cdef Py_ssize_t size
@@ -397,20 +375,6 @@ cdef class Outbox:
             longlink_mask(to, <const unsigned char*>at, size, key, 0)
         else:
             memcpy(to, at, size)
-        return 0
-
-    cpdef int put_masked(self, object data, unsigned int key) except -1:
-        cdef Py_buffer view
-        cdef Py_ssize_t size
-        if type(data) is bytes:
-            size = len(<bytes>data)
-            longlink_mask(self.room(size), <unsigned char*>PyBytes_AS_STRING(data), size, key, 0)
-            return 0
-        octets(data, &view)
-        try:
-            longlink_mask(self.room(view.len), <unsigned char*>view.buf, view.len, key, 0)
-        finally:
-            PyBuffer_Release(&view)
         return 0
 
     cpdef int flush(self, int fd) except? -32768:

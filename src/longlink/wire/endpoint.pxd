@@ -2,6 +2,7 @@
 import cython
 
 from longlink.native.kernel cimport Outbox
+from longlink.wire.frame cimport Prepared
 from longlink.wire.reader cimport Reader
 
 cdef tuple STEPS
@@ -56,8 +57,8 @@ cdef class Endpoint(Reader):
     cpdef begin_fragments(self, compress)
     cpdef send_fragment(self, int first, payload, flow)
     cpdef send_frame(self, int first, payload)
-    @cython.locals(outbox=Outbox, idle=bint)
-    cpdef send_prepared(self, prepared)
+    @cython.locals(outbox=Outbox, idle=bint, wire=bytes)
+    cpdef send_prepared(self, Prepared prepared)
     cpdef send_ping(self, payload)
     cpdef send_pong(self, payload)
     cpdef opened(self)

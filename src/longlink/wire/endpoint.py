@@ -406,12 +406,14 @@ class Endpoint(Reader):
         outbox = self.outbox
         if outbox is None:
             outbox = self._outbox()
+            self.outbox = None  # an outbox says that there is something to send: it may fail yet
         idle = outbox.size == 0
         if self.client:
             outbox.frame(first, payload, True, self.entropy())
         else:
             outbox.frame(first, payload, False, 0)
         if idle:
+            self.outbox = outbox
             self.on_output()
 
 
