@@ -1,7 +1,8 @@
 """The regression check: our ratios to the floor and two peers, against those written down.
 
-Ratios and not times, because machines differ and a machine differs from day to day. A line that
-fails is measured once more, in more rounds, before it counts.
+Ratios and not times, because machines differ and a machine differs from day to day. If we have
+become slower, every peer shows it; if one peer met a bad moment, it alone does: so the median of
+the peers is judged. What fails is measured once more, in more rounds, before it counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from bench.measure import Effort
 from bench.peers import BY_NAME as PEER
@@ -38,28 +40,37 @@ Runner = Callable[[Plan, Effort], Results]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How many times worse one of ours is than a peer, now and as written down."""
+    """How many times worse one of ours is than each peer, now and as written down."""
 
     work: str
-    pair: str
-    found: float | None
-    written: float | None
+    ours: str
+    found: Mapping[str, float]  # by peer, as far as it could be measured
+    written: Mapping[str, float]
 
     @property
-    def name(self) -> str:
-        return f"{self.work} {self.pair}"
+    def loss(self) -> float:
+        """How many times worse than it was. What was never written down cannot be lost."""
+        losses = [
+            self.found[peer] / was for peer, was in self.written.items() if peer in self.found
+        ]
+        return median(losses) if losses else 1.0
 
     @property
     def passed(self) -> bool:
-        """What was never written down cannot be lost; what cannot be measured is."""
-        if self.found is None:
-            return False
-        return self.written is None or self.found <= self.written * LOSS
+        """What cannot be measured is lost."""
+        return bool(self.found) and self.loss <= LOSS
 
     def __str__(self) -> str:
-        found = "not measured" if self.found is None else f"{self.found:.3f}"
-        written = "-" if self.written is None else f"{self.written:.3f}"
-        return f"{'ok  ' if self.passed else 'LOSS'}  {self.name:44}{found:>13}, was {written:>7}"
+        if not self.found:
+            return f"LOSS  {self.work} {self.ours}: not measured"
+        ratios = ", ".join(
+            f"{found:.3g} x {peer} (was {self.written[peer]:.3g})"
+            if peer in self.written
+            else f"{found:.3g} x {peer}"
+            for peer, found in self.found.items()
+        )
+        word = "ok  " if self.passed else "LOSS"
+        return f"{word}  {self.work:16}{self.ours:16}{self.loss:5.2f} times: {ratios}"
 
 
 def plan(works: Mapping[str, Sequence[str]]) -> Plan:
@@ -70,16 +81,25 @@ def lines(
     results: Results, works: Mapping[str, Sequence[str]], known: Mapping[str, float]
 ) -> list[Line]:
     return [
-        Line(
-            work,
-            f"{ours}/{peer}",
-            worse(results, work, ours, peer),
-            known.get(f"{work} {ours}/{peer}"),
-        )
+        Line(work, ours, _found(results, work, ours), _written(known, work, ours))
         for work, ourselves in works.items()
         for ours in ourselves
-        for peer in PEERS
     ]
+
+
+def _found(results: Results, work: str, ours: str) -> dict[str, float]:
+    ratios = {peer: worse(results, work, ours, peer) for peer in PEERS}
+    return {peer: ratio for peer, ratio in ratios.items() if ratio is not None}
+
+
+def _written(known: Mapping[str, float], work: str, ours: str) -> dict[str, float]:
+    keys = {peer: key(work, ours, peer) for peer in PEERS}
+    return {peer: known[name] for peer, name in keys.items() if name in known}
+
+
+def key(work: str, ours: str, peer: str) -> str:
+    """The name of a ratio in ratios.json."""
+    return f"{work} {ours}/{peer}"
 
 
 def worse(results: Results, work: str, ours: str, peer: str) -> float | None:
@@ -97,9 +117,9 @@ def check(
     lost = {line.work: works[line.work] for line in found if not line.passed}
     if not lost:
         return found
-    print("measuring again:", *(line.name for line in found if not line.passed), sep="\n  ")
-    again = {line.name: line for line in lines(runner(plan(lost), AGAIN), lost, known)}
-    return [line if line.passed else again[line.name] for line in found]
+    print("measuring again:", *(line for line in found if not line.passed), sep="\n  ")
+    again = {(line.work, line.ours): line for line in lines(runner(plan(lost), AGAIN), lost, known)}
+    return [line if line.passed else again[line.work, line.ours] for line in found]
 
 
 # What is written down.
@@ -110,5 +130,9 @@ def written(path: Path = RATIOS) -> dict[str, float]:
 
 
 def write(found: Sequence[Line], path: Path = RATIOS) -> None:
-    ratios = {line.name: round(line.found, 4) for line in found if line.found is not None}
+    ratios = {
+        key(line.work, line.ours, peer): round(ratio, 4)
+        for line in found
+        for peer, ratio in line.found.items()
+    }
     path.write_text(json.dumps(ratios, indent=2) + "\n", "utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import against, check, growth, report
+from bench import against, check, excerpt, growth, report
 from bench.certificate import make_certificate
 from bench.copies import at_its_copy, of_revision
 from bench.machine import description
@@ -39,7 +39,8 @@ def measure(asked: Options) -> int:
     save(results, SAMPLES)
     if asked.is_whole:
         report.write_results(results)
-        print("written: bench/RESULTS.md, bench/ratios.svg")
+        excerpt.write(results)
+        print("written: bench/RESULTS.md, bench/ratios.svg, the tables in README*.md")
     else:
         print(tables(results))
     return 0
@@ -92,7 +93,7 @@ def check_ratios(asked: Options, works: Mapping[str, Sequence[str]] = check.CHEC
         print(f"written to {RATIOS}")
         return 0
     lost = sum(not line.passed for line in lines)
-    print(f"{lost} of {len(lines)} ratios were lost: worse by more than {check.LOSS - 1:.0%}")
+    print(f"{lost} of {len(lines)} works were lost: worse by more than {check.LOSS - 1:.0%}")
     return 1 if lost else 0
 
 

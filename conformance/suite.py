@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BESIDE = ROOT.parent / "shared" / "tools" / "autobahn.py"
 IMAGE = "crossbario/autobahn-testsuite"
 PATIENCE = 3600  # seconds for one run
+TRIES = 3  # of an examination in which no case was run
 AGENT = "longlink"
 
 Case = dict[str, Any]  # at least behavior and behaviorClose
@@ -89,16 +90,30 @@ class Tool:
     def _examine(
         self, preset: str, whom: list[str], environment: Environment | None
     ) -> dict[str, Case]:
+        """The suite takes a port that is free and listens there seconds later, when somebody else
+        may have it: then no case at all was run, and it is tried again."""
+        verdicts: dict[str, Case] = {}
+        for _ in range(TRIES):
+            verdicts, words = self._attempt(preset, whom, environment)
+            if any(verdicts.values()):
+                break
+            print(f"not one case was run:\n{words}", file=sys.stderr, flush=True)
+        return verdicts
+
+    def _attempt(
+        self, preset: str, whom: list[str], environment: Environment | None
+    ) -> tuple[dict[str, Case], str]:
+        """What became of each case, and what the suite said."""
         include, exclude = CASES[preset]
         with tempfile.TemporaryDirectory(prefix="longlink-") as folder:
             results = Path(folder) / "results.json"
             arguments = ["--cases", ",".join(include), "--exclude", ",".join(exclude)]
             arguments += ["--agent", AGENT, "--json", str(results), "--timeout", str(PATIENCE)]
             done = self._call(*arguments, *whom, environment=environment)
+            words = f"{done.stdout}{done.stderr}"
             if not results.exists():
-                raise SystemExit(f"{self.program} failed:\n{done.stdout}{done.stderr}")
-            verdicts: dict[str, Case] = json.loads(results.read_text("utf-8"))
-            return verdicts
+                raise SystemExit(f"{self.program} failed:\n{words}")
+            return json.loads(results.read_text("utf-8")), done.stderr
 
     def _call(
         self, *arguments: str, environment: Environment | None = None

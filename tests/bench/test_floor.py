@@ -100,7 +100,9 @@ async def test_who_does_not_read_gets_everything_later(ways: list[str]) -> None:
 @pytest.mark.parametrize("size", [0, 32, 1024, 70_000])
 async def test_fanout(size: int) -> None:
     async with floor("fanout") as (port, _):
-        found = await load("fanout", port, "--connections", 30, "--window", 4, "--size", size)
+        found = await load(
+            "fanout", port, "--connections", 30, "--window", 4, "--size", size, least=120
+        )
     assert found["count"] >= 30 * 4
 
 

@@ -116,7 +116,7 @@ async def test_compressed_echo(server: Any, size: int) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 async def test_handshakes(server: Any, tls: bool) -> None:
     async with server(ssl=context() if tls else None) as port:
-        found = await load("handshake", port, "--in-flight", 4, *["--tls"][: int(tls)])
+        found = await load("handshake", port, "--in-flight", 4, *["--tls"][: int(tls)], least=11)
     assert found["count"] > 10
     assert found["errors"] == 0
 
@@ -124,14 +124,16 @@ async def test_handshakes(server: Any, tls: bool) -> None:
 @pytest.mark.parametrize("window", [1, 8])
 async def test_fanout(window: int) -> None:
     async with sharing() as port:
-        found = await load("fanout", port, "--connections", 20, "--window", window)
+        found = await load(
+            "fanout", port, "--connections", 20, "--window", window, least=20 * window
+        )
     assert found["count"] >= 20 * window
 
 
 async def test_compressed_fanout() -> None:
     async with sharing(compression="deflate") as port:
         found = await load(
-            "fanout", port, "--connections", 20, "--deflate", "--json", "--size", 1024
+            "fanout", port, "--connections", 20, "--deflate", "--json", "--size", 1024, least=20
         )
     assert found["count"] >= 20
     assert found["payload_bytes"] < 512
@@ -146,8 +148,8 @@ async def test_storm(server: Any) -> None:
 
 @BOTH
 async def test_idle_connections_answer_pings(server: Any) -> None:
-    async with server(ping_interval=0.2, ping_timeout=0.5) as port:
-        found = await load("idle", port, "--connections", 40, "--hold", 1.5)
+    async with server(ping_interval=0.2, ping_timeout=1) as port:
+        found = await load("idle", port, "--connections", 40, "--hold", 2)
     assert (found["count"], found["errors"]) == (40, 0)
 
 
