@@ -22,7 +22,8 @@ program() {
 
 mkdir -p "$OUT"
 program floor floor.c wire.c
+program distance -pthread distance.c
 if has openssl/ssl.h; then FLAGS+=(-DHAVE_TLS) LIBRARIES+=(-lssl -lcrypto); fi
 if has zlib.h; then FLAGS+=(-DHAVE_ZLIB) LIBRARIES+=(-lz); fi
 shopt -s extglob
-program load !(floor).c
+program load !(floor|distance).c

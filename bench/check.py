@@ -22,8 +22,8 @@ from bench.works import BY_NAME as WORK
 from bench.works import ROWS
 
 LOSS = 1.25  # times worse than written down: a failure
-EFFORT = Effort(rounds=3, seconds=0.35, warm_up=0.15, spare=20)
-AGAIN = replace(EFFORT, rounds=5)
+EFFORT = Effort(rounds=3, seconds=0.35, warm_up=0.15, spare=20, waiting=30.0)
+AGAIN = replace(EFFORT, rounds=5, waiting=60.0)
 
 PEERS = ("floor", "picows", "websockets")
 CHECKED: dict[str, tuple[str, ...]] = {  # work -> those of ours that do it

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.distance import Distance
 from bench.figure import Sample
 from bench.machine import Watch
 from bench.peers import (
@@ -37,6 +38,8 @@ class Effort:
     seconds: float = 0.5
     warm_up: float = 0.2
     foreign: float = 0.06  # of both cores: more than that taken by others spoils a run
+    patience: float = 6.0  # seconds until the cores are near each other, before each run
+    waiting: float = 90.0  # the same before all runs
     repeats: int = 2  # of a spoilt run
     spare: int = 40  # repeats in all, so that the whole ends in time on a busy machine, too
 
@@ -48,7 +51,10 @@ class Measured:
 
 
 def is_quiet(sample: Sample, most: float) -> bool:
-    """Whether others took no more than that share; the kernel tells it in ticks of 10 ms."""
+    """Whether others took no more than that share, and the cores were near each other all the
+    time. The kernel tells the share in ticks of 10 ms."""
+    if not sample.get("near", True):
+        return False
     share = float(sample["foreign"])
     return share <= most or share * 2 * float(sample["seconds"]) <= TICKS
 
@@ -63,8 +69,13 @@ def quietest(measure: Callable[[], Sample], effort: Effort) -> Measured:
     return Measured(min(tries, key=lambda sample: float(sample["foreign"])), effort.repeats)
 
 
+DISTANCE = Distance()
+
+
 def measure(work: Work, peer: Peer, effort: Effort) -> Sample:
-    return MEASURES[work.kind](work, peer, effort)
+    before = DISTANCE.wait(effort.patience, effort.waiting)
+    sample = MEASURES[work.kind](work, peer, effort)
+    return {**sample, "near": before and DISTANCE.is_near()}
 
 
 def of_load(work: Work, peer: Peer, effort: Effort) -> Sample:

@@ -19,8 +19,8 @@ The benchmark. Without options the short set, in under ten minutes, written to b
 Servers run on one core, the load on another; rounds are interleaved, and runs that something else
 disturbed are thrown away and repeated. Figures compare within one run on one machine, nowhere else.
 """
-SHORT = Effort(rounds=3, seconds=0.4, warm_up=0.2)
-FULL = Effort(rounds=5, seconds=1.0, warm_up=0.3)
+SHORT = Effort(rounds=3, seconds=0.35, warm_up=0.15)
+FULL = Effort(rounds=5, seconds=1.0, warm_up=0.3, waiting=600.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ BUILD = ROOT / "build" / "bench"
 
 LOAD = BUILD / "load"
 FLOOR = BUILD / "floor"
+DISTANCE = BUILD / "distance"
 CERTIFICATE = BUILD / "certificate.pem"
 SAMPLES = BUILD / "samples.json"
 SERVER_LOG = BUILD / "server.log"

@@ -18,10 +18,13 @@ epoll, one receive, unmask and one send: the limit of this kernel. From 64 KiB u
 octets on before a message is whole, which no API with messages can do; “whole messages” waits.
 Servers are the smallest idiomatic ones (`bench/servers`), one process each, without compression
 unless that is measured. Machines differ, and one machine differs by 10 % from day to day;
-ratios hardly do. Nothing under 5 % means anything.
+ratios hardly do. Nothing under 5 % means anything. The host of a virtual machine may move its
+cores apart for seconds, so that every message costs a third more when it is small and twice as
+much when it is large: that is looked for before and after each run (`bench/native/distance.c`).
 
 ᵍ the generator was the limit: the server had time to spare, and smaller batches than under full
-load. ~ something else took processor time in most rounds, however often they were repeated.
+load. ~ something else took processor time, or the cores were apart, in all rounds, however often
+they were repeated.
 """
 
 

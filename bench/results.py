@@ -16,24 +16,25 @@ from bench.works import Row
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Median, least and most of several rounds."""
+    """Median, least and most of several rounds: of the quiet ones, if there are any."""
 
     median: float
     low: float
     high: float
     generator_was_limit: bool = False  # in most rounds: the server could have done more
-    disturbed: bool = False  # in most rounds, however often it was tried
+    disturbed: bool = False  # in all rounds, however often it was tried
 
 
 def summarized(row: Row, samples: Sequence[Sample], foreign: float) -> Summary:
-    values = [row.figure.of(sample) for sample in samples]
-    half = len(samples) / 2
+    quiet = [sample for sample in samples if is_quiet(sample, foreign)]
+    counted = quiet or samples
+    values = [row.figure.of(sample) for sample in counted]
     return Summary(
         statistics.median(values),
         min(values),
         max(values),
-        sum(sample.get("limit") == "generator" for sample in samples) > half,
-        sum(not is_quiet(sample, foreign) for sample in samples) > half,
+        sum(sample.get("limit") == "generator" for sample in counted) > len(counted) / 2,
+        not quiet,
     )
 
 

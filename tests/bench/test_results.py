@@ -18,13 +18,19 @@ def test_a_summary_is_the_median_with_least_and_most() -> None:
     assert not found.generator_was_limit
 
 
-def test_marks_are_what_most_rounds_say() -> None:
+def test_the_limit_is_what_most_rounds_say() -> None:
     bound = [sample(limit="generator"), sample(limit="generator"), sample()]
     assert summarized(ECHO, bound, 0.06).generator_was_limit
     assert not summarized(ECHO, bound[1:], 0.06).generator_was_limit
-    loud = [sample(foreign=0.3), sample(foreign=0.2), sample()]
-    assert summarized(ECHO, loud, 0.06).disturbed
-    assert not summarized(ECHO, loud[1:], 0.06).disturbed
+
+
+@pytest.mark.parametrize("fault", [{"foreign": 0.3}, {"near": False}])
+def test_spoilt_rounds_count_only_where_there_are_no_others(fault: dict[str, object]) -> None:
+    spoilt = [sample(9.0, **fault), sample(8.0, **fault)]
+    found = summarized(ECHO, [*spoilt, sample(5.0)], 0.06)
+    assert (found.median, found.high, found.disturbed) == (5.0, 5.0, False)
+    found = summarized(ECHO, spoilt, 0.06)
+    assert (found.median, found.disturbed) == (8.5, True)
 
 
 def test_handshakes_count_what_one_core_can() -> None:

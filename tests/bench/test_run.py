@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the benchmark needs two cores"),
 ]
 # Others may take all they want: another copy's tests run beside these.
-BRIEF = Effort(rounds=1, seconds=0.2, warm_up=0.05, foreign=1.0)
+BRIEF = Effort(rounds=1, seconds=0.2, warm_up=0.05, foreign=1.0, patience=0, repeats=0)
 
 
 @pytest.fixture(autouse=True)
