@@ -329,3 +329,12 @@ def test_an_endpoint_alone_only_answers() -> None:
     endpoint.end()
     assert [each.opcode for each in frames(taken(endpoint))] == [PONG, CLOSE]
     assert isinstance(endpoint.closed(), ConnectionClosedOK)
+
+
+def test_a_kind_of_str_is_text() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    endpoint = opened()
+    endpoint.send(Name("ä"))
+    assert taken(endpoint) == b"\x81\x02\xc3\xa4"

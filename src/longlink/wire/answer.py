@@ -12,7 +12,7 @@ from typing import Final
 
 try:  # CPython's own: for 60 octets OpenSSL takes longer to begin than to do it
     from _sha1 import sha1  # type: ignore[import-not-found]
-except ImportError:
+except ImportError:  # pragma: no cover - other interpreters
     from hashlib import sha1
 
 from .header import Headers

@@ -159,7 +159,7 @@ class Assembly:
     def filled(self, count: int) -> None:
         """`count` octets, at most `awaited`, were put in the `room`."""
         body = self.body
-        if body is not None:
+        if body is not None:  # pragma: no branch - without one nothing is awaited
             before = body.size
             body.settle(count, self.masked, self.key, self.key_offset)
             self._came(body, before, count)

@@ -40,7 +40,7 @@ class _Late:
         self._knock = knock
         self._parsed: Any = None
 
-    if not TYPE_CHECKING:  # for whom every field is always there
+    if not TYPE_CHECKING:  # pragma: no branch - for it every field is always there
 
         def __getattr__(self, name: str) -> Any:
             """Called for what is not there yet."""
