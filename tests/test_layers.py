@@ -26,6 +26,8 @@ FLOORS: list[set[str]] = [
     {"line", "hub", "brokers", "sync"},
     {""},  # longlink/__init__.py, which re-exports
     {"server"},
+    {"tool"},
+    {"cli"},
     {"__main__"},
 ]
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
@@ -181,7 +183,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, file: str, text: str, expe
         ("native/kernel.pyx", 'cdef extern from "bits.h":\n    int x\nimport os, time\n'),
         ("engine/reactor.py", "import asyncio\nfrom ..wire.reader import Reader\n"),
         ("server/app.py", "import longlink\nfrom longlink import serve, __version__\n"),
-        ("__main__.py", "from .server.cli import main\n"),
+        ("__main__.py", "from .cli.group import main\n"),
         ("__init__.py", "from .api.server import serve\nfrom .errors import Close\n"),
     ],
 )

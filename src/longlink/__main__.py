@@ -20,7 +20,7 @@ def main() -> int:
         print(version_line())
         return 0
     try:
-        code: int = importlib.import_module("longlink.server.cli").main(arguments)
+        code: int = importlib.import_module("longlink.cli.group").main(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
 """The options of `longlink serve`, each written once: default, type, meaning.
 
-`cli.py` makes a flag and an environment variable out of every field here and of every field of
-`longlink.limits.Limits`.
+`cli/option.py` makes a flag and an environment variable out of every field here and of every
+field of `longlink.limits.Limits`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The command line: flags and environment variables made from the fields of Config and Limits."""
+"""Flags and environment variables made from the fields of a dataclass that say what they mean."""
 
 from __future__ import annotations
 
 import math
-import sys
 import types
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -11,17 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from .. import Limits
-from . import service
-from .config import Config
-from .version import version_line
-
-EPILOG = """\
-Every option has an environment variable: --max-size is LONGLINK_MAX_SIZE. Where a number is
-followed by |none, the word none switches the limit off.
-"""
 NAMES = {int: "INTEGER", float: "FLOAT"}
-BAD_USAGE = 2
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
@@ -112,64 +101,3 @@ def _judge(owner: type) -> Callable[[click.Context, click.Parameter, Any], Any]:
         return value
 
     return judge
-
-
-def make_config(options: dict[str, Any]) -> Config:
-    """The configuration that parsed options say."""
-    names = {entry.name for entry in fields(Limits)}
-    limits = {name: value for name, value in options.items() if name in names}
-    own = {name: value for name, value in options.items() if name not in names}
-    return Config(limits=Limits(**limits), **own)
-
-
-def _serve(**options: Any) -> int:
-    source = click.get_current_context().get_parameter_source
-    for name in ("host", "port"):
-        if options["uds"] and source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--uds is instead of --host and --port, but --{name} was given")
-    return service.run(make_config(options))
-
-
-def make_group() -> click.Group:
-    """The command `longlink` with what can follow it."""
-    group = click.Group("longlink", help="Real-time push for Python.")
-    group.add_command(
-        click.Command(
-            "serve",
-            callback=_serve,
-            params=[*make_options(Config), *make_options(Limits)],
-            help="Serve a page where everybody who opens it talks to each other, and programs too.",
-            epilog=EPILOG,
-        )
-    )
-    show = click.version_option(
-        version_line(), message="%(version)s", help="Show what runs here and exit."
-    )
-    return show(group)
-
-
-def main(arguments: list[str]) -> int:
-    """Do what the command line says; returns the exit code."""
-    try:
-        code = make_group().main(arguments, prog_name="longlink", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return BAD_USAGE
-    except click.ClickException as error:
-        print(f"longlink: {_complaint(error)}", file=sys.stderr)
-        return error.exit_code
-    return code if isinstance(code, int) else 0
-
-
-def _complaint(error: click.ClickException) -> str:
-    """One line; it names the environment variable when the value came from there."""
-    text = error.format_message()
-    if (
-        isinstance(error, click.BadParameter)
-        and error.ctx
-        and isinstance(error.param, click.Option)
-    ):
-        source = error.ctx.get_parameter_source(str(error.param.name))
-        if source is click.core.ParameterSource.ENVIRONMENT:
-            text = text.replace(f"'{error.param.opts[0]}'", str(error.param.envvar))
-    return text[0].lower() + text[1:]

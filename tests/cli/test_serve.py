@@ -8,7 +8,9 @@ import click
 import pytest
 
 from longlink import Limits, serve
-from longlink.server import cli, service
+from longlink.cli.group import main
+from longlink.cli.option import make_options
+from longlink.server import service
 from longlink.server.config import Config
 
 LIMITS = dataclasses.fields(Limits)
@@ -59,7 +61,7 @@ def flag_of(entry: dataclasses.Field[Any]) -> str:
 
 
 def test_without_arguments_the_defaults_are_served(ran: list[Config]) -> None:
-    assert cli.main(["serve"]) == 0
+    assert main(["serve"]) == 0
     assert ran == [Config()]
 
 
@@ -69,9 +71,9 @@ def test_flag_and_environment_say_the_same(
 ) -> None:
     typed, understood = value_of(entry)
     flag = [flag_of(entry)] if "bool" in str(entry.type) else [flag_of(entry), typed]
-    assert cli.main(["serve", *flag]) == 0
+    assert main(["serve", *flag]) == 0
     monkeypatch.setenv("LONGLINK_" + entry.name.upper(), typed)
-    assert cli.main(["serve"]) == 0
+    assert main(["serve"]) == 0
     by_flag, by_environment = ran
     assert by_flag == by_environment != Config()
     holder = by_flag.limits if entry in LIMITS else by_flag
@@ -91,9 +93,9 @@ def test_a_flag_wins_over_the_environment(
 ) -> None:
     typed, _ = value_of(entry)
     flag = [flag_of(entry)] if "bool" in str(entry.type) else [flag_of(entry), typed]
-    cli.main(["serve", *flag])
+    main(["serve", *flag])
     monkeypatch.setenv("LONGLINK_" + entry.name.upper(), str(entry.default or "false"))
-    cli.main(["serve", *flag])
+    main(["serve", *flag])
     assert ran[0] == ran[1]
 
 
@@ -101,7 +103,7 @@ def test_a_flag_wins_over_the_environment(
 def test_help_names_every_option_with_its_meaning(
     entry: dataclasses.Field[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["serve", "--help"]) == 0
+    assert main(["serve", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert re.search(rf"{flag_of(entry)}\b", text)
     # Click breaks lines after hyphens.
@@ -112,7 +114,7 @@ def test_help_names_every_option_with_its_meaning(
 def test_none_switches_a_limit_off_where_that_is_allowed(
     entry: dataclasses.Field[Any], ran: list[Config], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = cli.main(["serve", flag_of(entry), "none"])
+    code = main(["serve", flag_of(entry), "none"])
     if "None" in str(entry.type):
         assert code == 0
         assert getattr(ran[0].limits, entry.name) is None
@@ -182,12 +184,12 @@ def test_a_bad_value_is_one_line_that_names_value_and_limit(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert cli.main(["serve", *arguments]) == 2
+    assert main(["serve", *arguments]) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"longlink: invalid value for {complaint}\n")
     name = arguments[-2][2:].replace("-", "_").upper()
     monkeypatch.setenv(f"LONGLINK_{name}", arguments[-1])
-    assert cli.main(["serve"]) == 2
+    assert main(["serve"]) == 2
     _, _, said = complaint.partition(": ")
     assert capsys.readouterr().err == f"longlink: invalid value for LONGLINK_{name}: {said}\n"
     assert ran == []
@@ -209,7 +211,7 @@ def test_a_bad_value_is_one_line_that_names_value_and_limit(
 def test_bad_usage_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(arguments) == 2
+    assert main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("longlink: ")
@@ -219,9 +221,9 @@ def test_bad_usage_is_one_line(
 
 def test_several_origins(ran: list[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     listed = ("https://a.example", "https://b.example:8443")
-    cli.main(["serve", "--origin", listed[0], "--origin", listed[1]])
+    main(["serve", "--origin", listed[0], "--origin", listed[1]])
     monkeypatch.setenv("LONGLINK_ORIGIN", " ".join(listed))
-    cli.main(["serve"])
+    main(["serve"])
     assert [config.origin for config in ran] == [listed, listed]
 
 
@@ -229,7 +231,7 @@ def test_a_port_of_the_environment_may_stand_beside_uds(
     ran: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LONGLINK_PORT", "9")
-    assert cli.main(["serve", "--uds", "x"]) == 0
+    assert main(["serve", "--uds", "x"]) == 0
     assert [config.uds for config in ran] == ["x"]
 
 
@@ -237,24 +239,24 @@ def test_a_port_of_the_environment_may_stand_beside_uds(
     ("typed", "host"), [("[::1]", "::1"), ("[fe80::1%lo]", "fe80::1%lo"), ("[]", "[]"), ("[", "[")]
 )
 def test_brackets_around_an_ipv6_address(typed: str, host: str, ran: list[Config]) -> None:
-    assert cli.main(["serve", "--host", typed]) == 0
+    assert main(["serve", "--host", typed]) == 0
     assert [config.host for config in ran] == [host]
 
 
 def test_longlink_alone_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == 2
+    assert main([]) == 2
     assert "serve" in capsys.readouterr().err
-    assert cli.main(["--help"]) == 0
+    assert main(["--help"]) == 0
     assert "serve" in capsys.readouterr().out
 
 
 def test_the_exit_code_is_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "run", lambda config: 2)
-    assert cli.main(["serve"]) == 2
+    assert main(["serve"]) == 2
 
 
 def test_every_option_has_its_own_name() -> None:
-    options = cli.make_options(Config) + cli.make_options(Limits)
+    options = make_options(Config) + make_options(Limits)
     flags = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
     assert len(set(flags)) == len(flags)
     assert all(isinstance(option, click.Option) for option in options)

@@ -1,0 +1,1 @@
+"""The command line: what is typed after `longlink`, one module a command."""

@@ -1,0 +1,1 @@
+"""What the commands beside `longlink serve` do: one module or folder a tool."""
