@@ -8,7 +8,7 @@ import sys
 from .server.version import version_line
 
 # What the extra brings and the product imports.
-EXTRA = frozenset({"click", "httptools", "prompt_toolkit", "starlette", "uvicorn"})
+EXTRA = frozenset({"click", "httptools", "prompt_toolkit", "regex", "rich", "starlette", "uvicorn"})
 BAD_USAGE = 2
 INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 

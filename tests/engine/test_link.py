@@ -98,7 +98,7 @@ async def test_reset_while_it_does_not_read(link: Place, until: Until) -> None:
     async def handler(ws: Any) -> None:
         await over.wait()
 
-    async with link.serve(handler, max_queue=2, on_close=left.append) as server:
+    async with link.serve(handler, max_queue=2, close_timeout=0.3, on_close=left.append) as server:
         peer = await Peer.open(server.address)
         await peer.send(text("x" * 120) * 500)
         await until(lambda: any(ws.session.parked for ws in server.connections))
