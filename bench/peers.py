@@ -78,7 +78,7 @@ BY_NAME = {peer.name: peer for peer in PEERS}
 # What `import` means: all that the smallest server needs, not a package that loads the rest later.
 IMPORTS = {
     "asyncio": "import asyncio",
-    "ours.py": "import longlink",
+    "ours.py": "from longlink import serve",
     "picows.py": "import picows",
     "aiohttp.py": "import aiohttp.web",
     "websockets.py": "import websockets.asyncio.server",

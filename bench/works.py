@@ -97,6 +97,7 @@ ECHO = [
         "ping-pong 32 B, 1 connection",
         "echo --connections 1 --size 32",
         figures=(P50, P99),
+        also_short=OUR_LOOPS,
     ),
 ]
 

@@ -14,6 +14,7 @@ from longlink.errors import (
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
+    DatagramTooLong,
     HeaderLineTooLong,
     InvalidHandshake,
     InvalidHeader,
@@ -31,6 +32,10 @@ from longlink.errors import (
     InvalidStatus,
     InvalidUpgrade,
     InvalidURI,
+    LineClosed,
+    LineFailed,
+    LineTimeout,
+    LineTooLong,
     LocalProtocolError,
     LonglinkError,
     NegotiationError,
@@ -56,6 +61,22 @@ TEXTS = [
     (PayloadTooBig("message over 5 octets"), "message over 5 octets"),
     (InvalidMessage("no request line"), "no request line"),
     (InvalidStatus(Response(404, "Not Found")), "server answered 404 'Not Found' instead of 101"),
+    (
+        InvalidStatus(Response(403, "No", body=b" not\n\nfrom \x1b[31mthere\n")),
+        r"server answered 403 'No' instead of 101: 'not from \x1b[31mthere'",
+    ),
+    (
+        InvalidStatus(Response(403, "No", body=b"x" * 1000)),
+        f"server answered 403 'No' instead of 101: '{'x' * 80}'…",
+    ),
+    (
+        InvalidStatus(Response(403, "No", body=b"<!DOCTYPE html>")),
+        "server answered 403 'No' instead of 101",
+    ),
+    (
+        InvalidStatus(Response(403, "No", body=b"\x1f\x8b\x08\x00")),
+        "server answered 403 'No' instead of 101",
+    ),
     (InvalidMethod("POST"), "method is 'POST', expected GET"),
     (InvalidProtocol("HTTP/2.0"), "protocol is 'HTTP/2.0', expected HTTP/1.1"),
     (SecurityError("head is too long"), "head is too long"),
@@ -100,6 +121,10 @@ TEXTS = [
     (InvalidProxy("ftp://u:hun://ter2@h", "scheme"), "invalid proxy 'ftp://…@h': scheme"),
     (InvalidProxyMessage("no status line"), "no status line"),
     (InvalidProxyStatus(Response(407, "Who")), "proxy answered 407 'Who' instead of 2xx"),
+    (
+        InvalidProxyStatus(Response(407, "Who", body="wer\u202e?".encode())),
+        r"proxy answered 407 'Who' instead of 2xx: 'wer\u202e?'",
+    ),
     (ConnectionClosed(None, None), "connection lost: no close frame in either direction"),
     (ConnectionClosed(None, NORMAL), "closed by us with 1000 (OK), never answered"),
     (
@@ -114,6 +139,9 @@ TEXTS = [
         ConnectionClosed(NORMAL, MINE, False),
         "closed by us with 4001 (private use) done, answered with 1000 (OK)",
     ),
+    (LineTooLong("line longer than 80 bytes"), "line longer than 80 bytes"),
+    (LineTimeout("no line came for 5 s"), "no line came for 5 s"),
+    (DatagramTooLong("datagram of 70000 bytes"), "datagram of 70000 bytes"),
     (UnknownLimit("unknown limit 'max_sise'"), "unknown limit 'max_sise'"),
 ]
 
@@ -167,6 +195,8 @@ def test_every_leaf_has_a_row_in_the_table() -> None:
         (InvalidOrigin, (InvalidHeader, InvalidHandshake)),
         (ConnectionClosedOK, (ConnectionClosed,)),
         (ConnectionClosedError, (ConnectionClosed,)),
+        (LineTooLong, (LineFailed, LineClosed)),
+        (LineTimeout, (LineFailed, LineClosed, TimeoutError)),
         (UnknownLimit, (TypeError,)),
     ],
 )

@@ -57,7 +57,15 @@ async def several(ws: ServerConnection) -> None:
     """What is awaited later is a coroutine, as tasks want it."""
     async with asyncio.TaskGroup() as group:
         group.create_task(ws.recv())
+        group.create_task(ws.send("hello"))
+        group.create_task(ws.pong())
+        group.create_task(ws.close())
         group.create_task(ws.wait_closed())
+        pinged: asyncio.Task[asyncio.Future[float]] = group.create_task(ws.ping())
+    await asyncio.gather(ws.send("one"), ws.send("two"), pinged.result())
+    trip: float = await asyncio.wait_for(await asyncio.wait_for(ws.ping(), 1), 1)
+    message: str | bytes = await asyncio.wait_for(ws.recv(), trip)
+    await asyncio.shield(ws.send(message))
 
 
 def named(subprotocol: Subprotocol, said: Data) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from .api.broadcast import broadcast
 from .api.connection import ClientConnection, Connection, ServerConnection
 from .api.message import Data
-from .api.server import Server, serve, unix_serve
 from .errors import (
     Close,
     ConcurrencyError,
@@ -58,6 +57,7 @@ if TYPE_CHECKING:  # see `api.late`
     from .api.client import connect, unix_connect
     from .api.reconnect import backoff, process_exception
     from .api.route import Router, route, unix_route
+    from .api.server import Server, serve, unix_serve
     from .api.version import __version__
 else:
     from .api.late import __dir__ as __dir__

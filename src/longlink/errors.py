@@ -23,6 +23,10 @@ LonglinkError
 ├── ConnectionClosed            after OPEN; rcvd, sent, rcvd_then_sent
 │   ├── ConnectionClosedOK      1000, 1001, no code, or an application code that we chose
 │   └── ConnectionClosedError   everything else
+├── LineClosed                  a line connection is over, as one of both wished
+│   └── LineFailed              … as nobody wished: lost, or a limit was passed
+│       └── LineTooLong · LineTimeout
+├── DatagramTooLong             nothing was sent
 ├── ConcurrencyError            two calls at once where one is allowed
 └── UnknownLimit                a keyword that names no limit
 
@@ -62,19 +66,19 @@ _ABNORMAL: Final = 1006
 _TOO_BIG: Final = 1009
 _PEACEFUL: Final = frozenset({1000, 1001, 1005})
 _SHOWN: Final = 80
+_QUOTED_BYTES: Final = 400
 
 # Headers that may say who somebody is. By name, for the value of a secret looks like any other;
 # those of the opening handshake itself are public.
-_SECRET: Final = re.compile(
-    "(?!sec-websocket-).*"
-    "(?:auth|cookie|token|secret|key|passw|credential|session|signature|jwt|bearer)",
-    re.IGNORECASE | re.DOTALL,
+_SECRET: Final = (
+    "(?is)(?!sec-websocket-).*"
+    "(?:auth|cookie|token|secret|key|passw|credential|session|signature|jwt|bearer)"
 )
 
 
 def is_secret(name: str) -> bool:
     """Whether the value of a header of this name is nobody else's business."""
-    return _SECRET.match(name) is not None
+    return re.match(_SECRET, name) is not None
 
 
 def shorten(value: object, limit: int = _SHOWN) -> str:
@@ -167,6 +171,18 @@ class ResponseLike(Protocol):
     body: bytes
 
 
+def _told(response: ResponseLike) -> str:
+    return f"{response.status_code} {shorten(response.reason_phrase)}"
+
+
+def _quoted(response: ResponseLike) -> str:
+    """How the text of an answer begins, on one line; nothing of a page or a file."""
+    text = " ".join(response.body[:_QUOTED_BYTES].decode(errors="replace").split())
+    if not text or text.startswith("<") or "\ufffd" in text[:_SHOWN]:
+        return ""
+    return f": {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}"
+
+
 class InvalidHandshake(LonglinkError):
     """The opening handshake failed.
 
@@ -198,15 +214,14 @@ class InvalidHandshake(LonglinkError):
 
 
 class InvalidStatus(InvalidHandshake):
-    """The server answered with another status than 101."""
+    """The server answered with another status than 101. The message quotes what it said."""
 
     def __init__(self, response: ResponseLike) -> None:
         super().__init__(response)
         self.response: ResponseLike = response
 
     def __str__(self) -> str:
-        phrase = shorten(self.response.reason_phrase)
-        return f"server answered {self.response.status_code} {phrase} instead of 101"
+        return f"server answered {_told(self.response)} instead of 101{_quoted(self.response)}"
 
 
 class InvalidMessage(InvalidHandshake):
@@ -378,8 +393,7 @@ class InvalidProxyStatus(ProxyError):
         self.response: ResponseLike = response
 
     def __str__(self) -> str:
-        phrase = shorten(self.response.reason_phrase)
-        return f"proxy answered {self.response.status_code} {phrase} instead of 2xx"
+        return f"proxy answered {_told(self.response)} instead of 2xx{_quoted(self.response)}"
 
 
 class InvalidURI(_Discreet, LonglinkError):
@@ -479,6 +493,26 @@ def connection_closed(
     error = ConnectionClosedError(rcvd, sent, rcvd_then_sent)
     error.__cause__ = None if sent is None else sent.cause
     return error
+
+
+class LineClosed(LonglinkError):
+    """A line connection is over: they ended it, or we did. The text says who, and why."""
+
+
+class LineFailed(LineClosed):
+    """A line connection is over, and nobody wished it: it was lost, or a limit was passed."""
+
+
+class LineTooLong(LineFailed):
+    """A line came that is longer than `max_line`."""
+
+
+class LineTimeout(LineFailed, TimeoutError):
+    """No line came within `timeout`."""
+
+
+class DatagramTooLong(LonglinkError, ValueError):
+    """A datagram is too long for UDP, or for an answer to somebody who may be somebody else."""
 
 
 class ConcurrencyError(LonglinkError):

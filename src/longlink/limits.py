@@ -123,24 +123,25 @@ class Limits:
         return _low(self.write_limit, self.write_limit_low)
 
     @classmethod
-    def of(cls, given: dict[str, Any], also: Sequence[str] = ()) -> Limits:
+    def of(cls, given: dict[str, Any], *called: Callable[..., Any]) -> Limits:
         """The limits with `given` in place of defaults.
 
         Args:
-            also: the other keywords of the function that was called, for the hint.
+            called: what was called with them; the hint knows its other keywords.
 
         Raises UnknownLimit for a name that is none.
         """
         known = [entry.name for entry in fields(cls)]
         for name in given:
             if name not in known:
+                also = [keyword for each in called for keyword in _keywords(each)]
                 raise UnknownLimit(
                     f"unknown keyword or limit {name!r}; {_hint(name, [*known, *also])}"
                 )
         return cls(**given)
 
 
-def keywords(function: Callable[..., Any]) -> list[str]:
+def _keywords(function: Callable[..., Any]) -> list[str]:
     """The names of the parameters that a function says it has."""
     parameters = inspect.signature(function).parameters.values()
     return [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]

@@ -190,7 +190,7 @@ def test_a_bad_argument_is_refused_before_anything_is_connected(
         ({"additional_headers": "A: b"}, "additional_headers must be a mapping or pairs, not str"),
         ({"reconnect_delays": [1, 2]}, "reconnect_delays must be a function, not list"),
         ({"process_exception": 3}, "process_exception must be a function, not int"),
-        ({"logger": "x"}, "logger must be a logger, not str"),
+        ({"logger": "x"}, "logger must be a logging.Logger, not 'x'"),
         ({"create_connection": 3}, "create_connection must be a subclass of Connection, not int"),
     ],
 )
@@ -207,6 +207,17 @@ def test_unix_connect_needs_to_know_where() -> None:
 
 def test_no_repr_tells_the_password_of_the_proxy() -> None:
     assert "secret" not in repr(connect("ws://host/", proxy="http://me:secret@proxy").way)
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        ("wss://me:secret@host:8443/secret?token=secret", "wss://host:8443/"),
+        ("ws://[::1]/", "ws://[::1]/"),
+    ],
+)
+def test_its_repr_tells_where_and_no_secret(uri: str, place: str) -> None:
+    assert repr(connect(uri, proxy="http://me:secret@proxy")) == f"<connect {place}>"
 
 
 # -- styles ---------------------------------------------------------------------------------------
@@ -281,7 +292,7 @@ async def test_another_status_is_told_with_headers_and_body(status: int) -> None
     assert isinstance(problem, InvalidStatus)
     assert (problem.status, problem.reason, problem.body) == (status, "Because", b"body")
     assert problem.headers["x-why"] == "why"
-    assert str(problem) == f"server answered {status} 'Because' instead of 101"
+    assert str(problem) == f"server answered {status} 'Because' instead of 101: 'body'"
 
 
 async def test_a_body_that_comes_later() -> None:

@@ -8,6 +8,7 @@ import ssl
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable
+from itertools import count, islice
 from typing import Any
 
 import pytest
@@ -122,9 +123,19 @@ async def test_awaiting_send_does_not_yield_below_the_high_water_mark() -> None:
             await theirs.recv()
 
 
+async def test_addresses_are_known_when_tcp_was_cut() -> None:
+    ends: list[Connection] = []
+    async with serve(idle, "127.0.0.1", 0, on_close=ends.append) as server:
+        async with Raw.open(server) as raw:
+            ours, theirs = (raw.writer.get_extra_info(f"{who}name") for who in ("sock", "peer"))
+            raw.reset()
+            await until(lambda: ends)
+    assert (ends[0].local_address, ends[0].remote_address) == (theirs, ours)
+
+
 async def test_send_is_a_coroutine_for_whoever_wants_one() -> None:
     async with pair() as (ours, theirs):
-        await asyncio.create_task(ours.send("task"))  # type: ignore[arg-type]
+        await asyncio.create_task(ours.send("task"))
         await asyncio.gather(ours.send("one"), ours.send("two"))
         await asyncio.wait_for(ours.send("three"), 5)
         done = ours.send("again")
@@ -342,10 +353,13 @@ async def test_recv_cancelled_when_its_message_is_there_already_loses_nothing() 
         assert await ours.recv() == "next"
 
 
-async def test_recv_may_be_thrown_away() -> None:
+async def test_a_recv_that_nobody_awaits_is_warned_of_and_takes_nothing() -> None:
     async with pair() as (ours, theirs):
         never = ours.recv()
-        del never
+        text = r"^coroutine 'Connection\.recv' was never awaited$"
+        with pytest.warns(RuntimeWarning, match=text) as caught:
+            del never
+        assert [warning.filename for warning in caught] == [__file__]
         await theirs.send("kept")
         assert await ours.recv() == "kept"
 
@@ -401,6 +415,17 @@ async def test_a_full_queue_stops_the_peer_and_nothing_is_lost() -> None:
         for _ in range(sending):
             assert await ours.recv() == b"x" * 65536
         await waiting
+
+
+async def test_a_long_queue_that_never_gets_empty_keeps_its_order() -> None:
+    async with pair(max_queue=None) as (ours, theirs):
+        numbers, expected = count(), count()
+        for more, less in [(300, 100), (100, 200), (1, 60), (500, 540), (2, 3)]:
+            for number in islice(numbers, more):
+                await theirs.send(str(number))
+            for number in islice(expected, less):
+                assert await ours.recv() == str(number)
+        assert next(numbers) == next(expected)
 
 
 @pytest.mark.parametrize("max_queue", [1, 2, 16, None])
@@ -617,7 +642,7 @@ async def test_a_ping_measures_the_round_trip() -> None:
 async def test_ping_works_in_a_task_and_need_not_be_awaited() -> None:
     async with pair() as (ours, _):
         ours.ping()
-        pong: Any = await asyncio.create_task(ours.ping())  # type: ignore[arg-type]
+        pong: Any = await asyncio.create_task(ours.ping())
         assert await pong > 0
         (another,) = await asyncio.gather(ours.ping())
         assert await another > 0
@@ -736,7 +761,8 @@ async def test_a_connection_says_who_it_is() -> None:
             assert theirs.local_address == ours.remote_address
             assert len({ours, theirs}) == 2
         await ours.wait_closed()
-        assert ours.remote_address is not None
+        assert ours.remote_address == theirs.local_address
+        assert theirs.remote_address == ours.local_address
         assert "CLOSED" in repr(ours)
 
 
@@ -853,7 +879,8 @@ async def test_a_connection_without_a_transport_answers_for_it() -> None:
         assert theirs.close_code == 1006
         assert transport.is_closing()
         transport.abort()
-        assert transport.get_extra_info("sockname", "gone") == "gone"
+        assert transport.get_extra_info("sockname") == theirs.remote_address
+        assert transport.get_extra_info("peername", "gone") == "gone"
 
 
 async def test_a_transport_may_be_cut() -> None:

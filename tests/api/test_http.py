@@ -306,6 +306,13 @@ async def test_a_bad_upgrade_is_judged_by_us() -> None:
         assert (await raw.answer())[0] == 426
 
 
+async def test_an_upgrade_in_old_http_is_plain_http() -> None:
+    async with site() as (_, raw):
+        raw.send(request().replace("HTTP/1.1", "HTTP/1.0"))
+        status, _, body = await raw.answer()
+        assert (status, body[:3]) == (200, b"GET")
+
+
 async def test_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     async with serve(echo, "127.0.0.1", 0, http=App(), ssl=server_tls) as server:
         raw = await Raw.connect(port_of(server), ssl=client_tls, server_hostname="localhost")

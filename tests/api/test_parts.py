@@ -228,9 +228,9 @@ async def test_only_one_at_a_time(met: tuple[Raw, Connection]) -> None:
             await other
     raw.frame(BINARY, b"one")
     assert await waiting == b"one"
-    for other in (ours.recv(), anext(ours.recv_streaming()), anext(aiter(ours))):
+    for another in (ours.recv(), anext(ours.recv_streaming()), anext(aiter(ours))):
         with pytest.raises(ConcurrencyError, match="in the middle of a message"):
-            await other
+            await another
     raw.frame(FIN | MORE, b"two")
     assert [part async for part in stream] == [b"two"]
     receiving = asyncio.ensure_future(ours.recv())

@@ -41,9 +41,9 @@ def proxy_status(code: int) -> InvalidProxyStatus:
     return InvalidProxyStatus(Response(code, "Because"))
 
 
-def ended() -> InvalidMessage:
+def ended(cause: Exception) -> InvalidMessage:
     problem = InvalidMessage("TCP ended")
-    problem.__cause__ = EOFError()
+    problem.__cause__ = cause
     return problem
 
 
@@ -58,7 +58,8 @@ def ended() -> InvalidMessage:
         socket.gaierror(),
         TimeoutError(),
         ssl.SSLError(),
-        ended(),
+        ended(EOFError()),
+        ended(ssl.SSLError()),
         *map(status, [500, 502, 503, 504]),
         *map(proxy_status, [502, 503, 504]),
     ],

@@ -30,8 +30,10 @@ from longlink import (
     State,
     UnknownLimit,
     __version__,
+    broadcast,
     connect,
     serve,
+    unix_serve,
 )
 from tests.api.raw import (
     CLOSE,
@@ -151,11 +153,13 @@ async def test_handler_and_on_open_and_on_close_go_together() -> None:
 
 
 async def test_who_only_pushes_need_not_listen() -> None:
-    async with serve(host="127.0.0.1", port=0, on_open=lambda ws: ws.send("pushed")) as server:
+    async with serve(host="127.0.0.1", port=0) as server:
         async with connect(uri_of(server)) as ws:
-            assert await ws.recv() == "pushed"
             for _ in range(100):
                 await ws.send("nobody listens")
+            await (await ws.ping())
+            broadcast(server.connections, "pushed")
+            assert await ws.recv() == "pushed"
             await ws.close()
             assert ws.close_code == 1000
 
@@ -226,7 +230,6 @@ def test_a_callback_must_be_a_plain_function(name: str, callback: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "kind", "match"),
     [
-        ({}, TypeError, "needs a handler"),
         ({"handler": echo, "on_message": print}, TypeError, "not to both"),
         ({"handler": "localhost"}, TypeError, "handler must be a function, not str"),
         ({"handler": echo, "max_sise": 5}, UnknownLimit, "'max_sise'; did you mean 'max_size'"),
@@ -837,6 +840,20 @@ async def test_a_message_over_the_limit_is_1009_for_its_sender() -> None:
 
 
 # -- the end of a server --------------------------------------------------------------------------
+
+
+async def test_a_server_says_where_it_is_and_how_many_are_there(tmp_path: Path) -> None:
+    async with serve(idle, ["127.0.0.1", "::1"], 0) as server:
+        port = port_of(server)
+        assert repr(server) == f"<Server 127.0.0.1:{port} [::1]:{port}, 0 connected>"
+        async with Raw.open(server):
+            assert repr(server) == f"<Server 127.0.0.1:{port} [::1]:{port}, 1 connected>"
+            server.close()
+            await asyncio.sleep(0)
+            assert repr(server) == "<Server closing, 1 connected>"
+    assert repr(server) == "<Server closed>"
+    async with unix_serve(idle, tmp_path / "socket") as server:
+        assert repr(server) == f"<Server {tmp_path}/socket, 0 connected>"
 
 
 async def test_connections_are_those_that_are_there() -> None:

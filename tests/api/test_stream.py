@@ -31,6 +31,7 @@ async def test_handlers() -> None:
             assert ws.remote_address == serving.sockets[0].getsockname()
             await ws.close(4000, "done")
             assert (ws.close_code, ws.close_reason) == (4000, "done")
+            assert ws.local_address is not None
 
 
 async def test_callbacks() -> None:

@@ -36,6 +36,7 @@ from tests.api.raw import (
     idle,
     port_of,
     request,
+    switching,
     until,
 )
 
@@ -303,6 +304,40 @@ async def test_a_server_certificate_by_name(
             async with reach(server, theirs, server_hostname=name) as ws:
                 await ws.send(name)
                 assert await ws.recv() == name
+
+
+@pytest.mark.parametrize(
+    ("opened", "kind"), [(False, longlink.InvalidMessage), (True, ConnectionClosedError)]
+)
+async def test_what_was_wrong_with_tls_is_the_cause(
+    ours: ssl.SSLContext, theirs: ssl.SSLContext, opened: bool, kind: type[Exception]
+) -> None:
+    spoilt = asyncio.Event()
+
+    async def spoil(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw = Raw(reader, writer)
+        head = await raw.head()
+        if opened:
+            raw.send(switching(head))
+            await raw.recv()
+        record = b"\x17\x03\x03" + struct.pack("!H32s", 32, b"not sealed")
+        os.write(writer.get_extra_info("socket").fileno(), record)
+        await raw.end()
+        await raw.close()
+        spoilt.set()
+
+    async def talk(uri: str) -> None:
+        async with connect(uri, host="127.0.0.1", ssl=theirs) as ws:
+            await ws.send("open")
+            await ws.recv()
+
+    server = await asyncio.start_server(spoil, "127.0.0.1", 0, ssl=ours)
+    uri = f"wss://localhost:{server.sockets[0].getsockname()[1]}/"
+    async with server:
+        with pytest.raises(kind) as caught:
+            await talk(uri)
+        await spoilt.wait()
+    assert isinstance(caught.value.__cause__, ssl.SSLError)
 
 
 # -- slow readers ---------------------------------------------------------------------------------

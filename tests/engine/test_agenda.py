@@ -22,6 +22,7 @@ class Counted:
         self.loop = asyncio.get_running_loop()
         self.soon: list[Any] = []
         self.time = self.loop.time
+        self.create_future = self.loop.create_future
 
     def call_soon(self, callback: Any, *arguments: Any, context: Any = None) -> None:
         self.soon.append(callback)

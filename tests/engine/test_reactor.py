@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -324,6 +324,102 @@ async def test_a_callback_that_raises_fails_its_connection_with_1011(
         one.cut()
         await other.leave()
     assert len(caplog.records) == 1
+
+
+# -- before the loop sleeps -----------------------------------------------------------------------
+
+
+class Talker(Owner):
+    """Ready again and again, and each time it has something to send."""
+
+    def __init__(self, reactor: Reactor, sock: socket.socket, act: Any = lambda: None) -> None:
+        super().__init__(reactor, sock, act)
+        self.flushes = 0
+
+    def on_ready(self, events: int) -> None:
+        self.reactor.add_dirty(self)
+        super().on_ready(events)
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+@pytest.fixture
+def ready() -> Iterator[socket.socket]:
+    """A socket with an octet that nobody reads."""
+    near, far = socket.socketpair()
+    far.send(b"x")
+    with near, far:
+        yield near
+
+
+async def test_who_answers_at_once_is_heard_at_once_but_the_loop_has_its_turn(
+    ready: socket.socket,
+) -> None:
+    talker = Talker(reactor_of(asyncio.get_running_loop()), ready)
+    for turn in range(1, 4):
+        talker.reactor.run_once()
+        assert talker.calls == talker.flushes == 16 * turn
+    talker.abort()
+
+
+async def test_nobody_is_waited_for_who_was_not_answered(ready: socket.socket) -> None:
+    owner = Owner(reactor_of(asyncio.get_running_loop()), ready, lambda: None)
+    owner.reactor.run_once()
+    assert owner.calls == 1
+    owner.abort()
+
+
+async def test_nobody_is_waited_for_while_something_waits_for_the_loop(
+    ready: socket.socket,
+) -> None:
+    reactor = reactor_of(asyncio.get_running_loop())
+    talker = Talker(reactor, ready, reactor.wake)
+    reactor.run_once()
+    assert talker.calls == 1
+    talker.abort()
+
+
+async def test_the_last_may_leave_meanwhile(ready: socket.socket, until: Until) -> None:
+    def act() -> None:
+        if talker.calls == 3:
+            talker.abort()
+
+    reactor = reactor_of(asyncio.get_running_loop())
+    talker = Talker(reactor, ready, act)
+    reactor.run_once()
+    assert talker.calls == 3
+    assert reactor.retired
+    await until(lambda: reactor.poll.fileno() < 0)
+
+
+async def test_a_chain_of_messages_and_a_connection_cut_in_it(link: Place, until: Until) -> None:
+    """Each message is there when the one before was answered; the last cuts the connection."""
+    heard: list[str] = []
+
+    def on_message(ws: Any, message: str) -> None:
+        heard.append(message)
+        if message == "60":
+            ws.session.abort()
+            return
+        ws.send(message)
+        peer.sock.send(text(str(len(heard))))
+
+    async with link.serve(on_message=on_message) as server:
+        peer = await Peer.open(server.address)
+        await until(lambda: len(server.connections) == 1)
+        while not server.agenda.patience.tries():
+            pass  # the opening handshake was nothing to wait after
+        peer.sock.send(text("0"))
+        turns = 0
+        while len(heard) < 61:
+            server.agenda.run_once()
+            turns += 1
+        assert heard == [str(number) for number in range(61)]
+        assert turns == 4
+        assert [await peer.text() for _ in range(60)] == heard[:60]
+        await until(lambda: not server.connections)
+        peer.cut()
 
 
 # -- torture --------------------------------------------------------------------------------------

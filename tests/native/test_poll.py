@@ -7,6 +7,9 @@ import gc
 import os
 import select
 import socket
+import sys
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -306,3 +309,51 @@ def test_the_kernel_may_keep_what_was_closed_first(kernel: Any, poll: Any, pair:
     far.send(b"x")
     assert set(batch(poll)) <= {owner}
     os.close(other)
+
+
+# -- looking again and again ----------------------------------------------------------------------
+
+
+def test_hovering_finds_what_is_ready(poll: Any, pairs: list[Pair]) -> None:
+    owners = [Owner() for _ in pairs]
+    for (near, _), owner in zip(pairs, owners, strict=True):
+        poll.add(near.fileno(), owner, select.EPOLLIN)
+    assert poll.hover(3, 0) == 3
+    assert poll.hover(512, 0) == 5
+    assert {poll.owner(i) for i in range(5)} == set(owners)
+    poll.bury()
+
+
+def test_hovering_in_vain_takes_as_long_as_was_said(poll: Any) -> None:
+    began = time.monotonic()
+    assert poll.hover(512, 2000) == 0
+    assert time.monotonic() - began >= 0.002
+
+
+def test_hovering_on_a_closed_poll(poll: Any) -> None:
+    poll.close()
+    assert poll.hover(512, 10_000_000) == -errno.EBADF
+
+
+def test_others_have_the_interpreter_while_it_hovers(poll: Any, pair: Pair) -> None:
+    near, far = pair
+    owner = Owner()
+    poll.add(near.fileno(), owner, select.EPOLLIN)
+    begin = threading.Event()
+
+    def speak() -> None:
+        begin.wait()
+        far.send(b"x")
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # nobody else runs unless we let them
+    try:
+        begin.set()
+        assert poll.hover(512, 20_000_000) == 1
+    finally:
+        sys.setswitchinterval(patience)
+        speaker.join()
+    assert poll.owner(0) is owner
+    poll.bury()

@@ -62,6 +62,16 @@ async def test_source_and_kind_can_be_read(kernel: Any) -> None:
     assert seen == [(source, wait, 7)]
 
 
+async def test_waiting_gives_a_wait(kernel: Any) -> None:
+    source = ready(kernel, "value")
+    wait = kernel.waiting(source, 7)
+    assert type(wait) is kernel.Wait
+    assert (wait.source, wait.kind, wait.future) == (source, 7, None)
+    assert await wait == "value"
+    with pytest.raises(TypeError):
+        kernel.waiting(None, 7)
+
+
 # -- later ----------------------------------------------------------------------------------------
 
 
@@ -117,6 +127,27 @@ async def test_the_future_is_forgotten_with_the_result(gate: Gate) -> None:
     gate.open(1)
     await task
     assert wait.future is None
+
+
+async def test_parked_on_a_waker(kernel: Any) -> None:
+    results: list[str] = []
+
+    def attempt(source: Any, wait: Any) -> Any:
+        if results:
+            return results.pop()
+        wait.park(asyncio.get_running_loop())
+        return kernel.PENDING
+
+    wait = kernel.waiting(make(kernel, attempt), 0)
+    task = asyncio.create_task(wait)
+    await turn()
+    assert type(wait.future) is kernel.Waker
+    assert wait.future.get_loop() is asyncio.get_running_loop()
+    results.append("late")
+    wait.future.set_result(None)
+    assert await task == "late"
+    with pytest.raises(TypeError):
+        wait.park(None)
 
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -306,6 +337,36 @@ async def test_done_is_done_any_number_of_times(kernel: Any) -> None:
         assert await asyncio.wait_for(kernel.DONE, 1) is None
         assert list(await asyncio.gather(kernel.DONE, kernel.DONE)) == [None, None]
     assert isinstance(kernel.DONE, kernel.Done)
+
+
+# -- forgotten ------------------------------------------------------------------------------------
+
+
+def named(kernel: Any) -> Any:
+    """A source whose waits must not be forgotten."""
+    hooks = {"attempt": lambda source, wait: 1, "forgotten": lambda source, kind: f"it.{kind}"}
+    return type("Probe", (kernel.Source,), hooks)()
+
+
+async def test_a_wait_that_nobody_awaited_is_warned_of(kernel: Any) -> None:
+    with pytest.warns(RuntimeWarning, match=r"^coroutine 'it\.7' was never awaited$") as caught:
+        kernel.Wait(named(kernel), 7)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+async def test_others_are_not(kernel: Any, gate: Gate, recwarn: pytest.WarningsRecorder) -> None:
+    source = named(kernel)
+    await kernel.Wait(source, 7)
+    kernel.Wait(source, 7).close()
+    task = asyncio.create_task(kernel.Wait(source, 7))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    begun = gate.wait()
+    begun.send(None)
+    del begun, task
+    gate.wait()  # of a source that does not mind
+    assert list(recwarn) == []
 
 
 # -- memory ---------------------------------------------------------------------------------------

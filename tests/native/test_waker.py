@@ -70,6 +70,19 @@ async def test_run_goes_on_before_it_returns(waker: Any) -> None:
     assert (waker.done(), waker.cancelled()) == (True, False)
 
 
+async def test_run_with_a_future_that_is_done(waker: Any) -> None:
+    """A task goes on by it, whatever it is given; anybody else gets the waker."""
+    woken = asyncio.get_running_loop().create_future()
+    woken.set_result(None)
+    task = await park(waker)
+    await at_once(asyncio.get_running_loop(), lambda: waker.run(woken))
+    assert await task == "woken in the task"
+    other, called = type(waker)(asyncio.get_running_loop()), list[object]()
+    other.add_done_callback(called.append)
+    other.run(woken)
+    assert called == [other]
+
+
 async def test_run_in_a_context_that_is_entered_asks_the_loop(waker: Any) -> None:
     context = contextvars.copy_context()
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from longlink.errors import InvalidURI
 from longlink.wire import uri
-from longlink.wire.uri import URI, split_authority
+from longlink.wire.authority import split_authority
+from longlink.wire.uri import URI
 
 
 @pytest.mark.parametrize(

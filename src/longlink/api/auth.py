@@ -44,34 +44,45 @@ def basic_auth(
     if (credentials is None) == (check_credentials is None):
         raise ValueError("either credentials or check_credentials must be given")
     check = check_credentials or _checker(_listed(credentials))
-    challenge = _challenge(realm)
+    return Guard(check, _challenge(realm)).process_request
 
-    def refuse(connection: Connection, why: str) -> Response:
+
+class Guard:
+    """Asks for a user and password.
+
+    Args:
+        check: whether they are right. challenge: the WWW-Authenticate header of a 401.
+    """
+
+    def __init__(self, check: Check, challenge: str) -> None:
+        self.check = check
+        self.challenge = challenge
+
+    def process_request(self, connection: Connection, request: Request) -> Any:
+        """The hook that `basic_auth` gives."""
+        said = _authorization(request.headers)
+        if said is None:
+            return self._refuse(connection, "credentials are missing or malformed\n")
+        valid = self.check(*said)
+        if inspect.isawaitable(valid):
+            return self._judge_late(connection, said[0], valid)
+        return self._judge(connection, said[0], valid)
+
+    def _refuse(self, connection: Connection, why: str) -> Response:
         response = connection.respond(401, why)
-        response.headers["WWW-Authenticate"] = challenge
+        response.headers["WWW-Authenticate"] = self.challenge
         return response
 
-    def judge(connection: Connection, user: str, valid: bool) -> Response | None:
+    def _judge(self, connection: Connection, user: str, valid: bool) -> Response | None:
         if not valid:
-            return refuse(connection, "invalid credentials\n")
+            return self._refuse(connection, "invalid credentials\n")
         connection.username = user
         return None
 
-    async def judge_late(
-        connection: Connection, user: str, valid: Awaitable[bool]
+    async def _judge_late(
+        self, connection: Connection, user: str, valid: Awaitable[bool]
     ) -> Response | None:
-        return judge(connection, user, await valid)
-
-    def process_request(connection: Connection, request: Request) -> Any:
-        said = _authorization(request.headers)
-        if said is None:
-            return refuse(connection, "credentials are missing or malformed\n")
-        valid = check(*said)
-        if inspect.isawaitable(valid):
-            return judge_late(connection, said[0], valid)
-        return judge(connection, said[0], valid)
-
-    return process_request
+        return self._judge(connection, user, await valid)
 
 
 def _challenge(realm: str) -> str:

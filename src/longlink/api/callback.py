@@ -8,6 +8,8 @@ from typing import Any
 
 from ..errors import ConnectionClosed
 
+ASGIApp = Callable[..., Any]
+
 
 def check_callback(name: str, callback: Any) -> None:
     """Raise TypeError for what cannot be called, or would give a coroutine nobody awaits."""
@@ -33,8 +35,6 @@ def check_logger(logger: Any) -> None:
 
 def check_handlers(handler: Any, on_open: Any, on_message: Any, on_close: Any) -> None:
     """Raise TypeError for what `serve` could not work with."""
-    if handler is None and on_open is None and on_message is None and on_close is None:
-        raise TypeError("serve() needs a handler, or on_open, on_message or on_close")
     if handler is not None and on_message is not None:
         raise TypeError("messages go to the handler or to on_message, not to both")
     if handler is not None:

@@ -7,16 +7,17 @@ import inspect
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from ..engine.agenda import Agenda, agenda_of
 from ..engine.reactor import AVAILABLE, reactor_of
 from ..errors import InvalidStatus
-from ..limits import Limits, describe, keywords
+from ..limits import Limits, describe
 from ..wire import uri as uris
 from ..wire.deflate import Deflate, options_of
 from ..wire.header import Headers, HeadersLike
-from .callback import check_callback
+from .callback import check_callback, check_logger
 from .connection import Connection
 from .dialer import Dialer
 from .opening import Client, Opening, Wish
@@ -84,17 +85,17 @@ class connect:
         **options: Any,
     ) -> None:
         check_callback("on_message", on_message)
+        check_logger(logger)
         _check_kinds(
             uri=uri,
             additional_headers=additional_headers,
             process_exception=process_exception,
             reconnect_delays=reconnect_delays,
-            logger=logger,
             create_connection=create_connection,
         )
         self.uri = uris.parse(uri)
         self.way = Way.of(options)
-        self.limits = Limits.of(options, _KEYWORDS)
+        self.limits = Limits.of(options, connect, Way)
         self.additional = Headers(additional_headers or ())
         self.logger = logging.getLogger("longlink.client") if logger is None else logger
         user_agent_header = said(user_agent_header)
@@ -129,6 +130,10 @@ class connect:
             raise attempt.opening.late() from None
         finally:
             agenda.drop_user()
+
+    def __repr__(self) -> str:
+        # No more of it: there may be a secret in a path or query, too.
+        return f"<{type(self).__name__} {replace(self.uri, path='', query='')}>"
 
     def __await__(self) -> Generator[Any, None, Connection]:
         return self._open().__await__()
@@ -172,15 +177,12 @@ _KINDS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "process_exception": (callable, "a function"),
     "reconnect_delays": (callable, "a function"),
-    "logger": (lambda value: value is None or hasattr(value, "error"), "a logger"),
     "create_connection": (
         lambda value: value is None or callable(value),
         "a subclass of Connection",
     ),
 }
 
-
-_KEYWORDS = [*keywords(connect), *keywords(Way)]
 
 connect.__doc__ = f"{inspect.cleandoc(connect.__doc__ or '')}\n\nLimits:\n{describe()}\n"
 

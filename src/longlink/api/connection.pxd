@@ -27,8 +27,9 @@ cdef class Connection(Receiving):
     @cython.locals(session=Session)
     cpdef _queue(self, int first, payload, compress)
     cpdef _drain(self)
-    @cython.locals(kind=int)
     cpdef attempt(self, Wait wait)
+    @cython.locals(kind=int)
+    cdef seek(self, Wait wait)
     cdef _attempt_drain(self, Wait wait)
     cdef bint _clear(self, int kind) except -1
     cdef _park(self, Wait wait)

@@ -1,3 +1,5 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# The interpreter calls methods faster that are no function objects; signatures are kept.
 """A connection as its user sees it: send, recv, close, or callbacks.
 
 Theory of operation. A `Connection` is the receiver of a session; what it receives is
@@ -10,7 +12,7 @@ loop, and a cancelled one has taken nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Coroutine
+from collections.abc import AsyncIterable, Coroutine
 from typing import Any, TypeAlias
 
 from ..engine.session import Session
@@ -18,7 +20,7 @@ from ..native.kernel import DONE, PENDING, Wait
 from ..wire.frame import FIN, CloseCode, Prepared
 from ..wire.phase import Phase
 from ..wire.response import Response, respond
-from .message import BytesLike, DataLike, Fragmented, Message, as_fragments, encode
+from .message import Begun, BytesLike, DataLike, Fragmented, Message, as_fragments, encode
 from .ping import Given, Pings, control_payload
 from .receiving import MessageCallback, Receiving, wake
 
@@ -33,7 +35,12 @@ _TURN = 7  # for the end of somebody else's fragmented message
 
 
 class Connection(Receiving):
-    """One WebSocket connection, client's or server's; `serve` and `connect` make them."""
+    """One WebSocket connection, client's or server's; `serve` and `connect` make them.
+
+    Attributes:
+        subprotocol: what both speak on top of WebSocket; None if nothing was agreed on.
+        username: of whoever authenticated, with `basic_auth` for example; None for nobody.
+    """
 
     __slots__ = (
         "fragmented",
@@ -51,7 +58,7 @@ class Connection(Receiving):
 
     def send(
         self, message: Message, text: bool | None = None, compress: bool | None = None
-    ) -> Awaitable[None]:
+    ) -> Begun[None]:
         """Queue a message; awaiting the result waits only while the peer is slow.
 
         The message is on its way when the call returns: nothing need be awaited, and not
@@ -88,7 +95,7 @@ class Connection(Receiving):
             return DONE
         return self._send(message, text, compress)
 
-    def _send(self, message: Message, text: bool | None, compress: bool | None) -> Awaitable[None]:
+    def _send(self, message: Message, text: bool | None, compress: bool | None) -> Begun[None]:
         """`send` for everything that is not plain."""
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             if text and not isinstance(message, str):
@@ -142,12 +149,15 @@ class Connection(Receiving):
             fragmented.release()
             self._wake_parked()
 
-    def _drain(self) -> Awaitable[None]:
+    def _drain(self) -> Begun[None]:
         return DONE if self._clear(_DRAIN) else Wait(self, _DRAIN)
 
     # Waiting.
 
     def attempt(self, wait: Wait) -> Any:
+        return self.seek(wait)
+
+    def seek(self, wait: Wait) -> Any:
         """What a `Wait` wants, or PENDING after its future was set."""
         kind = wait.kind
         if kind == _DRAIN or kind >= _FLOW:
@@ -191,7 +201,7 @@ class Connection(Receiving):
 
     # Ping and pong.
 
-    def ping(self, data: str | bytes | None = None) -> Awaitable[asyncio.Future[float]]:
+    def ping(self, data: str | bytes | None = None) -> Begun[asyncio.Future[float]]:
         """Send a Ping; `await (await ws.ping())` gives the round trip in seconds.
 
         Args:
@@ -208,25 +218,26 @@ class Connection(Receiving):
         self.session.send_ping(payload)
         return Wait(Given(self.pings.sent(payload)), 0)
 
-    def pong(self, data: str | bytes = b"") -> Awaitable[None]:
+    def pong(self, data: str | bytes = b"") -> Begun[None]:
         """Send an unsolicited Pong of at most 125 octets (RFC 6455 §5.5.3)."""
         self.session.send_pong(control_payload(data))
         return self._drain()
 
     # Closing.
 
-    def close(self, code: int = 1000, reason: str = "") -> Awaitable[None]:
+    def close(self, code: int = 1000, reason: str = "") -> Begun[None]:
         """Start the closing handshake; awaiting the result waits for its end.
 
         Safe to call again, in any state. Raises LocalProtocolError for a code that may not
-        travel or a reason over 123 octets; the connection stays as it was.
+        travel or a reason over 123 octets; the connection stays as it was. Cancellation ends the
+        waiting, not the closing.
         Source: RFC 6455 §7.1.2.
         """
         self.session.send_close(code, reason)
         return Wait(self, _CLOSED)
 
     def wait_closed(self) -> Coroutine[Any, Any, None]:
-        """Wait until the connection is over, whoever ends it."""
+        """Wait until the connection is over, whoever ends it. Cancellation changes nothing."""
         return Wait(self, _CLOSED)
 
     async def __aenter__(self) -> Connection:

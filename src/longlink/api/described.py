@@ -92,7 +92,7 @@ class Described(Receiver):
 
     @property
     def local_address(self) -> Any:
-        """Our address as the socket module shapes it; None once TCP is closed."""
+        """Our address as the socket module shapes it."""
         return self.session.address(peer=False)
 
     @property

@@ -8,18 +8,18 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..engine.agenda import Agenda
 from ..engine.link import Link
 from ..engine.reactor import Listener, Reactor
 from ..engine.receiver import Receiver
-from ..engine.seal import Seal
-from ..engine.sealed import Sealed
-from ..engine.stream import Carrier
 from ..limits import Limits
 from .port import Place, begin_listening
-from .secure import SecurePort
+
+if TYPE_CHECKING:  # not every server speaks TLS, and few need transports
+    from ..engine.stream import Carrier
+    from .secure import SecurePort
 
 
 class Closable(Protocol):
@@ -81,6 +81,8 @@ class Front:
 
     def carrier(self) -> Carrier:
         """A protocol for a transport that somebody else accepted."""
+        from ..engine.stream import Carrier
+
         return Carrier(False, self.receiver, self.limits, self.agenda)
 
     async def _listen(self, sock: socket.socket) -> Closable:
@@ -93,27 +95,14 @@ class Front:
             how |= place.timeouts(self.limits)
         return await agenda.loop.create_server(self.carrier, **how)
 
-    def _sealed(self, fd: int, seal: Seal) -> Sealed:
-        """The session of somebody who shook hands."""
-        reactor = self.agenda
-        assert isinstance(reactor, Reactor)
-        patience = self.place.ssl_shutdown_timeout
-        return Sealed(fd, reactor.poll, False, self.receiver, self.limits, reactor, seal, patience)
-
     def _taker(self, reactor: Reactor) -> Callable[[int], object]:
         """What takes the connections that a listener accepts."""
-        place = self.place
-        if place.tls is None:
+        if self.place.tls is None:
             return lambda fd: Link(fd, reactor.poll, False, self.receiver, self.limits, reactor)
         if self.secured is None:
+            from .secure import SecurePort
+
             self.secured = SecurePort(
-                place.tls,
-                place.timeouts(self.limits)["ssl_handshake_timeout"],
-                self._sealed,
-                self.receiver,
-                reactor,
-                self.limits,
-                self.logger,
-                self.has_room,
+                self.place, self.receiver, reactor, self.limits, self.logger, self.has_room
             )
         return self.secured.accept

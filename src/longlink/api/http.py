@@ -17,8 +17,7 @@ from typing import Any
 from ..engine.agenda import Agenda
 from ..limits import Limits
 from ..wire.response import http_date, respond
-
-ASGIApp = Callable[..., Any]
+from .callback import ASGIApp
 
 
 class HTTPService:
@@ -195,6 +194,10 @@ def _made_ours(kind: type[Any], agenda: Agenda, patience: float | None) -> type[
                 agenda.wheel.cancel(self)
             elif not self.tick and patience is not None:
                 agenda.wheel.schedule(self, agenda.loop.time() + patience)
+
+        def _should_upgrade(self) -> bool:
+            # RFC 9110 §7.8: not by HTTP/1.0, which would come back to us as HTTP/1.1.
+            return bool(self.conn.their_http_version != b"1.0" and super()._should_upgrade())
 
         def connection_lost(self, exc: Exception | None) -> None:
             agenda.wheel.cancel(self)

@@ -1,6 +1,6 @@
 """Names of `longlink` that are imported when somebody asks for them.
 
-A program that serves does not connect, and few do routing: each waits for its own half only.
+A program serves or connects, and few do routing: each waits for its own half only.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from typing import Any
 # Where they are; `longlink` says the same to type checkers.
 _PLACES = {
     "Router": "route",
+    "Server": "server",
     "__version__": "version",
     "backoff": "reconnect",
     "basic_auth": "auth",
     "connect": "client",
     "process_exception": "reconnect",
     "route": "route",
+    "serve": "server",
     "unix_connect": "client",
     "unix_route": "route",
+    "unix_serve": "server",
 }
 _HOUSE = __package__.rpartition(".")[0]
 

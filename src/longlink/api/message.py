@@ -7,9 +7,19 @@ back, up to `max_backlog`, and goes out behind the last fragment. Control frames
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
+from typing import Any, TypeAlias, TypeVar
 
 from ..engine.session import Session
+from ..native.kernel import Wait
 from ..wire.deflater import Flow
 from ..wire.frame import FIN, MAX_HEADER, CloseCode, Opcode
 from ..wire.phase import State
@@ -18,6 +28,11 @@ Data = str | bytes  # what is received
 BytesLike = bytes | bytearray | memoryview
 DataLike = str | bytes | bytearray | memoryview
 Message = DataLike | Iterable[DataLike] | AsyncIterable[DataLike]
+
+# What a call gives that has begun already: to be awaited, made a task, or left alone. Not a
+# coroutine and nothing else: type checkers want each of those to be awaited.
+Result = TypeVar("Result")
+Begun: TypeAlias = Coroutine[Any, Any, Result] | Wait
 
 
 def encode(message: DataLike, text: bool | None) -> tuple[int, BytesLike]:

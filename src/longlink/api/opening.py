@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,14 +55,16 @@ class Opening(Receiver):
     def __init__(self, wish: Wish, uri: URI, additional: Headers, limits: Limits) -> None:
         self.wish = wish
         self.limits = limits
-        self.key = new_key(secrets.token_bytes(16))
+        self.key = new_key(os.urandom(16))
         self.request = wish.request(uri, additional, self.key)
+        self.session: Session | None = None
         self.outcome: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.agreement: Agreement | None = None
         self.refused: tuple[Response, Body] | None = None
 
     async def on(self, session: Session) -> Connection:
         """The connection that comes of asking on `session`, which is closed if none does."""
+        self.session = session
         session.send_head(self.request)
         try:
             return await self.outcome
@@ -129,7 +131,9 @@ class Opening(Receiver):
 
     def on_end(self) -> None:
         ended = InvalidMessage("the server closed TCP before it answered")
-        ended.__cause__ = EOFError("end of stream")  # a sign that trying again may help
+        # A sign that trying again may help: what went wrong with TLS, or just the end.
+        fault = None if self.session is None else self.session.fault()
+        ended.__cause__ = fault or EOFError("end of stream")
         self._settle(self.refusal(ended))
 
     def _failed(self, session: Session, problem: Exception) -> None:

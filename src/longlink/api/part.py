@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from ..native.kernel import PENDING, Source, Wait
@@ -33,7 +33,7 @@ class Parts(Source):
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
-    def __anext__(self) -> Awaitable[Any]:
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
         return Wait(self, PART)
 
     def attempt(self, wait: Wait, /) -> Any:

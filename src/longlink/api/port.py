@@ -10,8 +10,7 @@ import ssl
 import stat
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..limits import Limits
 
@@ -32,9 +31,8 @@ def descriptors() -> int:
     return 2**31 if soft == resource.RLIM_INFINITY else soft
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a server listens and how: see `serve`. Raises ValueError for what cannot be."""
+class Place(NamedTuple):
+    """Where a server listens and how: see `serve`."""
 
     host: Host = None
     port: int | None = None
@@ -47,7 +45,8 @@ class Place:
     ssl_handshake_timeout: float | None = None
     ssl_shutdown_timeout: float | None = None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError or TypeError for what cannot be."""
         given = [
             (self.host, self.port) != (None, None),
             self.path is not None,
@@ -219,12 +218,16 @@ def _bound_unix_socket(path: str, backlog: int | None) -> socket.socket:
 
 def _refused(error: OSError, address: Any) -> OSError:
     """`error`, saying where."""
-    where = address
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return OSError(error.errno, f"cannot listen on {where}: {reason}")
+    return OSError(error.errno, f"cannot listen on {shown(address)}: {reason}")
+
+
+def shown(address: Any) -> str:
+    """An address as people write it."""
+    if not isinstance(address, tuple):
+        return str(address)
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _remove_stale(path: str) -> None:

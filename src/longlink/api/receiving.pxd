@@ -3,11 +3,12 @@ import cython
 
 from longlink.api.described cimport Described
 from longlink.engine.session cimport Session
-from longlink.native.kernel cimport Buffer, Wait, Waker
+from longlink.native.kernel cimport Buffer, Wait, Waker, waiting
 
 cdef int _CLOSED_OVER_THERE
 cdef Py_ssize_t _AHEAD
 cdef Py_ssize_t _PARTS_AHEAD
+cdef Py_ssize_t _COMPACT_FROM
 cdef int _RECV
 cdef int _RECV_STR
 cdef int _RECV_BYTES
@@ -17,7 +18,7 @@ cdef int _PART
 cdef class Receiving(Described):
     cdef readonly object callback
     cdef list queue
-    cdef list oldest
+    cdef Py_ssize_t given
     cdef Wait receiving
     cdef object streaming
     # Together as large as one of the others.
@@ -27,11 +28,12 @@ cdef class Receiving(Described):
 
     cdef deliver(self, message)
     cpdef recv(self, decode=*)
+    cpdef object forgotten(self, int kind)
     @cython.locals(kind=int)
     cdef _attempt_message(self, Wait wait)
-    @cython.locals(queue=list, oldest=list)
+    @cython.locals(queue=list, given=Py_ssize_t)
     cdef _next(self)
-    @cython.locals(queue=list, oldest=list, count=Py_ssize_t)
+    @cython.locals(queue=list)
     cdef Py_ssize_t _waiting(self) except -1
     cdef _read_on(self)
     cpdef attempt_part(self, mark, Wait wait)

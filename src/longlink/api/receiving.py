@@ -14,7 +14,7 @@ from typing import Any
 
 from ..engine.session import Session
 from ..errors import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
-from ..native.kernel import PENDING, Wait, Waker
+from ..native.kernel import PENDING, Wait, waiting
 from ..wire.frame import CloseCode
 from ..wire.phase import Phase
 from ..wire.reader import UNLIMITED
@@ -33,6 +33,9 @@ _AHEAD = 16 * 1024
 # for the receiver.
 _PARTS_AHEAD = 256 * 1024
 
+# So many that were handed out, and half of the queue, and their places are given back.
+_COMPACT_FROM = 64
+
 # What a `Wait` waits for; connection.py goes on.
 _RECV = 0
 _RECV_STR = 1
@@ -47,7 +50,7 @@ class Receiving(Described):
     __slots__ = (
         "callback",
         "full",
-        "oldest",
+        "given",
         "place",
         "queue",
         "receiving",
@@ -58,8 +61,8 @@ class Receiving(Described):
     def __init__(self, session: Session, owner: Any, callback: MessageCallback | None) -> None:
         Described.__init__(self, session, owner)
         self.callback = callback
-        self.queue: list[str | bytes] | None = None  # in the order in which they came
-        self.oldest: list[str | bytes] | None = None  # before those, and the other way round
+        self.queue: list[Any] | None = None  # in the order in which they came; None when empty
+        self.given = 0  # so many at its beginning were handed out
         self.place = 0  # in the `Crowd`
         self.full = False  # the queue has stopped the session's reading
         self.receiving: Wait | None = None
@@ -77,7 +80,7 @@ class Receiving(Described):
             ConcurrencyError: another task is receiving, or `on_message` was given.
         Cancellation loses nothing.
         """
-        return Wait(self, _RECV if decode is None else _RECV_STR if decode else _RECV_BYTES)
+        return waiting(self, _RECV if decode is None else _RECV_STR if decode else _RECV_BYTES)
 
     def recv_streaming(self, decode: bool | None = None) -> Parts:
         """The next message as it comes, in parts: `async for part in ws.recv_streaming()`.
@@ -100,14 +103,18 @@ class Receiving(Described):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, Any]:
-        return Wait(self, _NEXT)
+        return waiting(self, _NEXT)
+
+    def forgotten(self, kind: int) -> str | None:
+        """Whoever forgets to await `recv()` gets no message, and a warning."""
+        return f"{type(self).__name__}.recv" if kind <= _RECV_BYTES else None
 
     def _attempt_message(self, wait: Wait) -> Any:
         """The next message, or PENDING after the future of `wait` was set."""
         kind = wait.kind
         if self.streaming is not None or self.receiving is not None:
             self._check_alone(wait, None)
-        if not self.queue and not self.oldest:
+        if self.queue is None:
             return self._attempt_later(wait)
         message = self._next()
         if kind == _RECV_BYTES and isinstance(message, str):
@@ -119,27 +126,26 @@ class Receiving(Described):
     def _next(self) -> Any:
         """The next message of the queue, which is not empty."""
         self.receiving = None
-        queue, oldest = self.queue, self.oldest
-        if oldest:
-            message = oldest.pop()
-        elif queue is not None and len(queue) == 1:
-            message = queue.pop()
-        else:
-            self.queue, self.oldest = oldest, queue
-            queue.reverse()  # type: ignore[union-attr]
-            message = queue.pop()  # type: ignore[union-attr]
+        queue: list[Any] = self.queue  # type: ignore[assignment]
+        given = self.given
+        message = queue[given]
+        queue[given] = None
+        given += 1
+        if given == len(queue):
+            self.queue = None  # a list that was popped empty would be slow to grow again
+            given = 0
+        elif given >= _COMPACT_FROM and 2 * given > len(queue):
+            del queue[:given]
+            given = 0
+        self.given = given
         if self.full and self._waiting() <= self.session.terms.low_queue:
             self._read_on()
         return message
 
     def _waiting(self) -> int:
         """How many messages wait."""
-        queue, oldest, count = self.queue, self.oldest, 0
-        if queue is not None:
-            count += len(queue)
-        if oldest is not None:
-            count += len(oldest)
-        return count
+        queue = self.queue
+        return 0 if queue is None else len(queue) - self.given
 
     def _read_on(self) -> None:
         if self.full:
@@ -151,7 +157,7 @@ class Receiving(Described):
         if self.callback is not None:
             return self._attempt_later(wait)
         self._check_alone(wait, mark)
-        if self.queue or self.oldest:
+        if self.queue is not None:
             self.streaming = None
             mark.done = True
             return self._next()
@@ -168,7 +174,7 @@ class Receiving(Described):
         if self.streaming is not mark:
             return
         self.streaming = None
-        if self.queue or self.oldest:
+        if self.queue is not None:
             self._next()
         elif self.session.phase < _CLOSED_OVER_THERE:
             self.skipping = True
@@ -187,7 +193,7 @@ class Receiving(Described):
             raise ConcurrencyError("messages go to on_message: recv() would never get one")
         self._read_on()  # it may have stopped within a message
         self.receiving = wait
-        wait.future = Waker(self.session.agenda.loop)
+        wait.park(self.session.agenda.loop)
         return PENDING
 
     def _check_alone(self, wait: Wait, mark: Mark | None) -> None:
@@ -218,9 +224,10 @@ class Receiving(Described):
         if self.skipping:
             self.skipping = False
             return
-        if self.queue is None:
-            self.queue = []
-        self.queue.append(message)
+        queue = self.queue
+        if queue is None:
+            queue = self.queue = []
+        queue.append(message)
         if self.receiving is not None:
             self._arouse()
         if self._waiting() >= self.session.terms.max_queue and not self.full:

@@ -14,8 +14,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..engine.agenda import FAULTS
 from ..engine.receiver import Receiver
@@ -28,16 +27,22 @@ from ..wire.handshake import (
     Origins,
     accept,
     agree,
+    check_hosts,
+    check_origins,
+    check_subprotocols,
     is_upgrade,
     prefer,
 )
-from ..wire.header import Extension
+from ..wire.header import Extension, check_value
 from ..wire.knock import Knock, knock_of
 from ..wire.request import Request, knock_behind, late_request, parse_request
 from ..wire.response import Refusal, Response, add_server_headers, last, respond
+from .callback import check_hooks
 from .connection import Connection
-from .http import HTTPService
 from .receiving import MessageCallback
+
+if TYPE_CHECKING:
+    from .http import HTTPService
 
 ProcessRequest = Callable[[Connection, Request], Any]
 ProcessResponse = Callable[[Connection, Request, Response], Any]
@@ -51,8 +56,7 @@ _SHOWN_BYTES = 400  # of the text of a refusal, in the log
 TOO_LONG = "the server took too long to answer\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """Who is let in, and what they are told."""
 
     limits: Limits
@@ -65,6 +69,21 @@ class Policy:
     server_header: str | None
     compression: Deflate | None
     create_connection: type[Connection]
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for what cannot be."""
+        check_hooks(
+            process_request=self.process_request,
+            process_response=self.process_response,
+            select_subprotocol=self.select_subprotocol,
+            create_connection=self.create_connection,
+        )
+        check_origins(self.origins)
+        check_hosts(self.hosts)
+        if self.subprotocols is not None:
+            check_subprotocols(self.subprotocols)
+        if self.server_header is not None:
+            check_value("Server", self.server_header)
 
 
 class House(Protocol):

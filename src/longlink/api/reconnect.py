@@ -32,14 +32,14 @@ Delays = Callable[[], Iterator[float]]
 def process_exception(exc: Exception) -> Exception | None:
     """None if trying again may help, otherwise the exception to raise.
 
-    Worth trying: OSError and TimeoutError, TCP that ended before the answer, and the statuses
-    500, 502, 503 and 504 of server or proxy. A certificate that does not verify is final.
+    Worth trying: OSError and TimeoutError, TCP or TLS that ended before the answer, and the
+    statuses 500, 502, 503 and 504 of server or proxy. A certificate that does not verify is final.
     """
     if isinstance(exc, ssl.SSLCertVerificationError):
         return exc
     if isinstance(exc, (OSError, TimeoutError)):
         return None
-    if isinstance(exc, InvalidMessage) and isinstance(exc.__cause__, EOFError):
+    if isinstance(exc, InvalidMessage) and isinstance(exc.__cause__, (EOFError, ssl.SSLError)):
         return None
     if isinstance(exc, (InvalidStatus, InvalidProxyStatus)) and exc.status in _PASSING:
         return None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +28,7 @@ from ..engine.shake import Shake
 from ..limits import Limits
 from ..native import kernel
 from ..wire.response import respond
+from .port import Place
 
 WRONG_PORT = "this port speaks TLS: use https:// or wss://\n"
 MOST_SHAKING = 256  # handshakes at once
@@ -38,27 +38,24 @@ class SecurePort:
     """Takes connections for a server's TLS on the reactor.
 
     Args:
-        context: the server's.
-        patience: seconds for a handshake, from the first octet on; None for ever.
-        make: makes the session of a connection that shook hands.
-        receiver: whose strays they are until then.
+        place: has the server's context, and how long a handshake may take from its first octet on.
+        receiver: whom the sessions of those who shook hands report to.
         has_room: whether there are descriptors for one more.
     """
 
     def __init__(
         self,
-        context: ssl.SSLContext,
-        patience: float | None,
-        make: Callable[[int, Seal], Sealed],
+        place: Place,
         receiver: Receiver,
         reactor: Reactor,
         limits: Limits,
         logger: logging.Logger | logging.LoggerAdapter[Any],
         has_room: Callable[[], bool],
     ) -> None:
-        self.context = context
-        self.patience = patience
-        self.make = make
+        assert place.tls is not None
+        self.context = place.tls
+        self.farewell = place.ssl_shutdown_timeout
+        self.patience = place.timeouts(limits)["ssl_handshake_timeout"]
         self.receiver = receiver
         self.reactor = reactor
         self.limits = limits
@@ -126,7 +123,7 @@ class SecurePort:
 
     def _welcome(self, fd: int, seal: Seal) -> None:
         try:
-            session = self.make(fd, seal)
+            session = self._session(fd, seal)
         except FAULTS:
             kernel.close(fd)
             self.logger.exception("TLS handshake failed")
@@ -135,6 +132,11 @@ class SecurePort:
             session.catch_up()
         except FAULTS:
             self.reactor.crashed(session)
+
+    def _session(self, fd: int, seal: Seal) -> Sealed:
+        poll = self.reactor.poll
+        limits, reactor, farewell = self.limits, self.reactor, self.farewell
+        return Sealed(fd, poll, False, self.receiver, limits, reactor, seal, farewell)
 
 
 class WrongPort(Receiver):

@@ -9,30 +9,30 @@ import os
 import socket
 import ssl as ssl_module
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine.agenda import Agenda, agenda_of
 from ..engine.reactor import AVAILABLE, reactor_of
 from ..engine.session import Session
 from ..errors import ConnectionClosed
-from ..limits import Limits, describe, keywords
+from ..limits import Limits, describe
 from ..wire.deflate import Compression, options_of
 from ..wire.frame import CloseCode, close_payload
-from ..wire.handshake import SAME_HOST, Origins, check_subprotocols
-from ..wire.header import check_value
-from ..wire.origin import check_hosts, check_origins
+from ..wire.handshake import SAME_HOST, Origins
 from ..wire.phase import State
-from .callback import check_handlers, check_hooks, check_logger
+from .callback import ASGIApp, check_handlers, check_hooks, check_logger
 from .connection import Connection
 from .crowd import Crowd
 from .front import Front
 from .handler import Handler, Handlers, Logger
-from .http import ASGIApp, HTTPService
-from .port import Host, Place, descriptors, port_number
+from .port import Host, Place, descriptors, port_number, shown
 from .receiving import MessageCallback
 from .reception import Policy, ProcessRequest, ProcessResponse, Reception, SelectSubprotocol
 from .version import OURS, said
 from .waves import Waves
+
+if TYPE_CHECKING:
+    from .http import HTTPService
 
 ConnectionCallback = Callable[[Connection], object]
 
@@ -93,8 +93,8 @@ class Server:
     async def start_serving(self) -> None:
         """Accept connections, after `serve(start_serving=False)`; otherwise it does already.
 
-        Raises OSError when the address was taken meanwhile; then the server is closed. Raises
-        RuntimeError when it was closed before.
+        Raises OSError when the address was taken meanwhile; then the server is closed, as it is
+        after cancellation. Raises RuntimeError when it was closed before.
         """
         if self.closing is not None:
             raise RuntimeError("the server is closed")
@@ -151,7 +151,8 @@ class Server:
             connection.session.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the server was closed, everybody has left, every handler has returned."""
+        """Wait until the server was closed, everybody has left, every handler has returned.
+        Cancellation changes nothing."""
         await self.closed.wait()
 
     async def __aenter__(self) -> Server:
@@ -161,12 +162,21 @@ class Server:
         self.close()
         await self.wait_closed()
 
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if self.closed.is_set():
+            return f"<{name} closed>"
+        places = [shown(sock.getsockname()) for sock in self.sockets if sock.fileno() >= 0]
+        return f"<{name} {' '.join(places) or 'closing'}, {len(self._connections)} connected>"
+
     # Starting.
 
     async def open(self, http: ASGIApp | None, server_header: str | None) -> None:
         """Start the application for plain HTTP. When that fails the server is closed."""
         try:
             if http is not None:
+                from .http import HTTPService
+
                 service = HTTPService(
                     http, self.front.carrier, server_header, self.limits, self.agenda
                 )
@@ -252,7 +262,7 @@ class serve:
 
     Args:
         handler: `async def handler(ws)`, run for each connection; its end closes it. Or None,
-            and callbacks instead:
+            and callbacks instead; with none, what comes is thrown away, for who only pushes.
         on_open: called with each connection that was **added**.
         on_message: called with the connection and each message that somebody **sent**.
         on_close: called with each connection that was **closed**. All three are plain
@@ -282,6 +292,7 @@ class serve:
 
     Raises:
         OSError: cannot listen there. UnknownLimit, ValueError, TypeError: a bad argument.
+    Cancellation leaves nothing that listens.
     """
 
     def __init__(
@@ -316,33 +327,21 @@ class serve:
         **limits: Any,
     ) -> None:
         check_handlers(handler, on_open, on_message, on_close)
-        check_hooks(
-            process_request=process_request,
-            process_response=process_response,
-            select_subprotocol=select_subprotocol,
-            create_connection=create_connection,
-            http=http,
-        )
+        check_hooks(http=http)
         check_logger(logger)
-        check_origins(origins)
-        check_hosts(hosts)
-        if subprotocols is not None:
-            check_subprotocols(subprotocols)
-        server_header = said(server_header)
-        if server_header is not None:
-            check_value("Server", server_header)
         self.policy = Policy(
-            Limits.of(limits, _KEYWORDS),
+            Limits.of(limits, serve),
             origins,
             hosts,
             subprotocols,
             select_subprotocol,
             process_request,
             process_response,
-            server_header,
+            said(server_header),
             options_of(compression),
-            create_connection or Connection,
+            Connection if create_connection is None else create_connection,
         )
+        self.policy.check()
         self.callbacks = (handler, on_open, on_message, on_close)
         self.logger = logging.getLogger("longlink.server") if logger is None else logger
         self.http = http
@@ -359,6 +358,7 @@ class serve:
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
+        self.place.check()
         self.server: Server | None = None
 
     async def _start(self) -> Server:
@@ -381,8 +381,6 @@ class serve:
         assert self.server is not None
         await self.server.__aexit__(*exception)
 
-
-_KEYWORDS = keywords(serve)
 
 serve.__doc__ = f"{inspect.cleandoc(serve.__doc__ or '')}\n\nLimits:\n{describe()}\n"
 

@@ -15,12 +15,14 @@ cdef class Agenda:
     cdef readonly Py_ssize_t users
     cdef readonly bint retired
     cdef list dirty
+    cdef readonly bint flushed
     cdef list wakers
     cdef list again
     cdef list pool
     cdef readonly Buffer buffer
     cdef readonly object view
     cdef readonly Wheel wheel
+    cdef object woken
     cdef Terms terms
     cdef readonly set strays
     cdef readonly set tasks

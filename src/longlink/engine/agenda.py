@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import current_task
 from collections.abc import Coroutine
 from typing import Any
 
@@ -40,6 +41,7 @@ class Agenda:
         "again",
         "buffer",
         "dirty",
+        "flushed",
         "loop",
         "now",
         "pool",
@@ -52,6 +54,7 @@ class Agenda:
         "wakers",
         "waking",
         "wheel",
+        "woken",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -62,6 +65,7 @@ class Agenda:
         self.users = 0
         self.retired = False
         self.dirty: list[Any] = []  # sessions with output
+        self.flushed = False  # something was sent at the end of the last turn
         self.wakers: list[Waker] = []  # of tasks that have received something
         self.again: list[Any] = []  # sessions with unread octets in hand
         self.pool: list[Outbox] = []
@@ -70,6 +74,8 @@ class Agenda:
         self.buffer = Buffer(HEADROOM + RECEIVE_BYTES)
         self.view = memoryview(self.buffer)
         self.wheel = Wheel(loop)
+        self.woken = loop.create_future()  # what tasks wake up to
+        self.woken.set_result(None)
         self.terms: Terms | None = None  # of those who came last
 
     def clock(self) -> float:
@@ -140,6 +146,7 @@ class Agenda:
     def begin(self) -> None:
         """A turn begins: until `finish`, what is written down needs no waking."""
         self.active = True
+        self.flushed = False
         self.now = self.loop.time()
 
     def run(self) -> None:
@@ -161,6 +168,7 @@ class Agenda:
             if self.wakers:
                 self.run_wakers()
             while self.dirty:
+                self.flushed = True
                 dirty, self.dirty = self.dirty, []
                 for session in dirty:
                     try:
@@ -182,12 +190,12 @@ class Agenda:
         waking to flush."""
         wakers, self.wakers = self.wakers, []
         # Who feeds a session by hand may do so in a task, and two can't run at the same time.
-        free = asyncio.current_task(self.loop) is None
+        free = current_task(self.loop) is None
         waking, self.waking, self.active = self.waking, True, False
         try:
             for waker in wakers:
                 if free:
-                    waker.run()
+                    waker.run(self.woken)
                 elif not waker.done():
                     waker.set_result(None)
         except BaseException:

@@ -18,6 +18,7 @@ cdef class Link(Session):
     cdef readonly int fd
     cdef bint hidden
     cdef readonly unsigned int watched
+    cdef object last_address
 
     cpdef on_ready(self, unsigned int events)
     cdef _receive(self)

@@ -39,7 +39,7 @@ class Link(Session):
         client, receiver, limits, agenda: see `Session`.
     """
 
-    __slots__ = ("fd", "hidden", "poll", "watched")
+    __slots__ = ("fd", "hidden", "last_address", "poll", "watched")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Link(Session):
         self.poll = poll
         self.hidden = False  # off the poll, though not closed
         self.watched = _IN
+        self.last_address: Any = None  # ours, once there is no descriptor to ask
         Session.__init__(self, client, receiver, limits, agenda)
         self.fd = fd
         agenda.add_user()
@@ -146,6 +147,7 @@ class Link(Session):
         """Take the descriptor off the poll; from here on the link has none."""
         if not self.hidden:
             self.poll.remove(self.fd, self)
+        self.last_address = kernel.sock_name(self.fd)
         self.fd = -1
 
     # The carrier's part, see `Session`.
@@ -207,7 +209,9 @@ class Link(Session):
         return self.address(name == "peername") if name in ("peername", "sockname") else None
 
     def address(self, peer: bool) -> Any:
-        return kernel.peer_name(self.fd) if peer else kernel.sock_name(self.fd)
+        if peer:
+            return kernel.peer_name(self.fd)
+        return self.last_address if self.fd < 0 else kernel.sock_name(self.fd)
 
     def packed_peer(self) -> Any:
         return packed_peer(self.fd)

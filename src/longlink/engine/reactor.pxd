@@ -1,22 +1,29 @@
-# C types for reactor.py; nobody cimports it.
+# C types for reactor.py; cimported by tool/bench/spin.pxd.
 import cython
 
 from longlink.engine.agenda cimport Agenda
 from longlink.engine.link cimport Link
+from longlink.engine.patience cimport Patience
 from longlink.native.kernel cimport Poll
 
 cdef int EVENTS_PER_TURN
 cdef int EVENTS_PER_FLUSH
 cdef int CROWD
 cdef double TURN_S
+cdef int HOVER_US
+cdef int HOVERS_PER_TURN
 
 cdef class Reactor(Agenda):
+    cdef readonly Patience patience
     cdef readonly Poll poll
     cdef readonly list starved
 
-    @cython.locals(served=int, count=int, until=double, now=double)
+    @cython.locals(served=int, hovered=int, count=int, until=double, now=double)
     cpdef run_once(self)
-    @cython.locals(poll=Poll, link=Link, count=int, index=int)
-    cdef int _serve(self, int limit) except? -32768
+    cdef _turn(self, int count)
+    @cython.locals(poll=Poll, link=Link, index=int)
+    cdef _serve(self, int count)
+    @cython.locals(count=int)
+    cdef int _hover(self) except? -32768
     @cython.locals(link=Link)
     cdef flush(self, session)

@@ -25,6 +25,7 @@ from ..native import kernel
 from ..native.kernel import Poll
 from .agenda import FAULTS, Agenda, agenda_of
 from .link import Link
+from .patience import Patience
 
 EVENTS_PER_TURN = 512
 # So many are received from before what they were answered is sent: the fewer times the processor
@@ -33,6 +34,8 @@ EVENTS_PER_FLUSH = 64
 ACCEPTS_PER_TURN = 64
 CROWD = 4  # so many ready at once, and it is worth to look for more
 TURN_S = 0.01  # but not for longer than this: others live on the loop, too
+HOVER_US = 30  # how long for the answer to an answer is looked, see patience.py
+HOVERS_PER_TURN = 16  # which takes 0.5 ms at most
 RETRY_S = 1.0  # how long a listener waits for a descriptor to become free, at most
 
 QUIET_S = 10.0  # between two warnings about that
@@ -47,38 +50,50 @@ _EXHAUSTED = (-errno.EMFILE, -errno.ENFILE, -errno.ENOBUFS, -errno.ENOMEM)
 class Reactor(Agenda):
     """An agenda with sockets of its own."""
 
-    __slots__ = ("poll", "starved")
+    __slots__ = ("patience", "poll", "starved")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         Agenda.__init__(self, loop)
         self.starved: list[Listener] = []
+        self.patience = Patience()
         self.poll = Poll()
         loop.add_reader(self.poll.fileno(), self.run_once)
 
     def run_once(self) -> None:
-        """A turn: serve what is ready, then flush; and again while so much is ready that to
-        return to the loop, and to be called again, would cost more than to look."""
-        served = 0
+        """Turns, as long as so much is ready, or comes so soon, that to return to the loop, and
+        to be called again, would cost more than to look."""
+        served = hovered = 0
         until = 0.0
-        while served < EVENTS_PER_TURN:
-            self.begin()
-            try:
-                count = self._serve(min(EVENTS_PER_FLUSH, EVENTS_PER_TURN - served))
-            finally:
-                self.finish()
-            if count < CROWD or self.retired:
-                break
+        count = self.poll.wait(EVENTS_PER_FLUSH)
+        while count > 0:
+            self._turn(count)
             served += count
-            now = monotonic()  # the loop's own clock may stand still meanwhile (uvloop)
-            if not until:
-                until = now + TURN_S
-            elif now > until:
-                break
+            if self.retired or served >= EVENTS_PER_TURN:
+                return
+            if count >= CROWD:
+                now = monotonic()  # the loop's own clock may stand still meanwhile (uvloop)
+                if not until:
+                    until = now + TURN_S
+                elif now > until:
+                    return
+                count = self.poll.wait(min(EVENTS_PER_FLUSH, EVENTS_PER_TURN - served))
+                if count:
+                    continue
+            count = self._hover()
+            hovered += 1
+            if hovered == HOVERS_PER_TURN:
+                return  # what has come is reported again: the loop will not sleep
 
-    def _serve(self, limit: int) -> int:
-        """Serve what is ready, `limit` at most; how many that were."""
+    def _turn(self, count: int) -> None:
+        """Serve the `count` that are ready, then flush."""
+        self.begin()
+        try:
+            self._serve(count)
+        finally:
+            self.finish()
+
+    def _serve(self, count: int) -> None:
         poll = self.poll
-        count = poll.wait(limit)
         for index in range(count):
             owner = poll.owner(index)
             try:
@@ -89,6 +104,16 @@ class Reactor(Agenda):
                     owner.on_ready(poll.events(index))
             except FAULTS:
                 self.crashed(owner)
+
+    def _hover(self) -> int:
+        """After an answer, and nobody else waits: how many are ready a moment later."""
+        if not self.flushed or self.waking or not self.patience.tries():
+            return 0
+        count = self.poll.hover(EVENTS_PER_FLUSH, HOVER_US)
+        if count > 0:
+            self.patience.paid()
+        else:
+            self.patience.failed()
         return count
 
     def flush(self, session: Any) -> None:

@@ -38,6 +38,7 @@ cdef class Sealed(Link):
     cpdef break_off(self)
     cpdef ended(self)
     cpdef shut(self)
+    cpdef fault(self)
     cpdef hand_over(self, protocol, bytes head)
     @cython.locals(due=double)
     cpdef double on_deadline(self, double now) except? -1

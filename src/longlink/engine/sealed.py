@@ -232,6 +232,9 @@ class Sealed(Link):
         due = Link.on_deadline(self, now)
         return min(due, self.gone_by) if due and self.gone_by else due
 
+    def fault(self) -> Exception | None:
+        return self.seal.fault
+
     def extra(self, name: str) -> Any:
         seal = self.seal.tls
         if name == "ssl_object":

@@ -52,6 +52,7 @@ cdef class Session(Intake):
     cpdef send_close(self, code=*, reason=*)
     cpdef break_off(self)
     cpdef ended(self)
+    cpdef closed(self)
     cdef _plan(self, double start, double seconds)
     @cython.locals(due=double, stalled=double, patience=double)
     cpdef double on_deadline(self, double now) except? -1
@@ -66,3 +67,4 @@ cdef class Session(Intake):
     cpdef hand_over(self, protocol, bytes head)
     cpdef address(self, bint peer)
     cpdef packed_peer(self)
+    cpdef fault(self)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..errors import ProtocolError, violation
+from ..errors import ConnectionClosed, ProtocolError, violation
 from ..limits import Limits
 from ..native.kernel import Outbox, masking_key
 from ..wire.endpoint import Endpoint
@@ -287,6 +287,13 @@ class Session(Intake):
         self.since = self.agenda.clock()
         self._plan(self.since, self.terms.close_timeout)
 
+    def closed(self) -> ConnectionClosed:
+        closed = Endpoint.closed(self)
+        fault = self.fault()
+        if fault is not None and closed.__cause__ is None:
+            closed.__cause__ = fault
+        return closed
+
     def break_off(self) -> None:
         """Nothing can be sent any more. What arrived before can be read for `close_timeout`, by
         those who do; whoever wants to send learns it now."""
@@ -401,6 +408,10 @@ class Session(Intake):
     def packed_peer(self) -> Any:
         """The peer's address to be kept, for `unpacked_peer` of the leaf."""
         return self.address(True)
+
+    def fault(self) -> Exception | None:
+        """What was wrong with what carries it; None when nothing was, or nobody says."""
+        return None
 
 
 def _fail(session: Session, code: int, reason: str, cause: ProtocolError) -> None:

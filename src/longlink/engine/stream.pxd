@@ -14,6 +14,7 @@ cdef class Stream(Session):
     cdef Py_ssize_t waiting
     cdef readonly bint gone
     cdef bint over
+    cdef object problem
     cdef bint secure
     cdef bint stopped
 
@@ -21,7 +22,7 @@ cdef class Stream(Session):
     cpdef received(self, Py_ssize_t count)
     cpdef writable(self, bint full)
     cpdef half_closed(self)
-    cpdef lost(self)
+    cpdef lost(self, problem)
     cdef _release(self)
     cpdef double on_deadline(self, double now) except? -1
     cdef Py_ssize_t _unsent(self) except -1
@@ -34,3 +35,4 @@ cdef class Stream(Session):
     cpdef abort(self)
     cpdef hand_over(self, protocol, bytes head)
     cpdef address(self, bint peer)
+    cpdef fault(self)

@@ -9,6 +9,7 @@ an outbox may, and a slow reader costs up to twice what it costs on a link.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from typing import Any
 
@@ -30,7 +31,17 @@ SECURE_AHEAD = 256 * 1024
 class Stream(Session):
     """A session that reads from and writes to `transport`."""
 
-    __slots__ = ("full", "gone", "over", "secure", "stopped", "tcp", "transport", "waiting")
+    __slots__ = (
+        "full",
+        "gone",
+        "over",
+        "problem",
+        "secure",
+        "stopped",
+        "tcp",
+        "transport",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -47,6 +58,7 @@ class Stream(Session):
         self.waiting = 0  # octets in the transport when it was last looked at
         self.gone = False  # the transport is closed
         self.over = False  # and so is everything that came before
+        self.problem: Exception | None = None  # that closed it
         self.secure = transport.get_extra_info("sslcontext") is not None
         self.stopped = False  # the transport was told not to read
         transport.set_write_buffer_limits(limits.write_limit, limits.low_water)
@@ -93,8 +105,9 @@ class Stream(Session):
                 self.transport.write(self.outbox.take())
             self.end()
 
-    def lost(self) -> None:
+    def lost(self, problem: Exception | None) -> None:
         """The transport is closed."""
+        self.problem = problem
         if not self.gone:
             self.gone = True
             if self.backlog is not None and not self.hanging_up:
@@ -193,6 +206,9 @@ class Stream(Session):
             transport.resume_reading()
         protocol.data_received(octets)
 
+    def fault(self) -> Exception | None:
+        return self.problem if isinstance(self.problem, ssl.SSLError) else None
+
     def address(self, peer: bool) -> Any:
         return self.transport.get_extra_info("peername" if peer else "sockname")
 
@@ -251,7 +267,7 @@ class Carrier(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.stream is not None:
-            self.stream.lost()
+            self.stream.lost(exc)
 
     def pause_writing(self) -> None:
         self._stream().writable(full=True)

@@ -9,7 +9,7 @@ cdef class Wheel:
     cdef readonly dict ticks
     cdef readonly object timer
     cdef Py_ssize_t armed_tick
-    cdef double due
+    cdef readonly double due
     cdef readonly double lost
     cdef readonly double resumed
     cdef double told

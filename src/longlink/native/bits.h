@@ -17,9 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 /* RFC 6455 section 5.3: octet j of the payload meets octet (phase + j) % 4 of the key. `to` and
  * `from` are the same place or do not overlap. */
@@ -248,6 +250,28 @@ longlink_send(int fd, const struct iovec *parts, size_t count)
                           : sendmsg(fd, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
+}
+
+static inline int64_t
+longlink_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* What is ready: looked for again and again, without sleep, for `patience` ns. */
+static inline int
+longlink_hover(int poll, struct epoll_event *events, int limit, int64_t patience)
+{
+    int64_t until = longlink_now_ns() + patience;
+    int got;
+
+    do
+        got = epoll_wait(poll, events, limit, 0);
+    while (!got && longlink_now_ns() < until);
+    return got;
 }
 
 static inline int

@@ -107,6 +107,7 @@ cdef class Poll:
     cpdef int change(self, int fd, object owner, unsigned int events) except? -32768
     cpdef int remove(self, int fd, object owner) except? -32768
     cpdef int wait(self, int limit) except? -32768
+    cpdef int hover(self, int limit, int microseconds) except? -32768
     cpdef object owner(self, int i)
     cpdef unsigned int events(self, int i) noexcept
     cpdef int bury(self) except -1
@@ -118,7 +119,9 @@ cdef class Poll:
 
 
 cdef class Source:
+    cdef object seek(self, Wait wait)
     cpdef object attempt(self, Wait wait)
+    cpdef object forgotten(self, int kind)
 
 
 @cython.final
@@ -128,6 +131,7 @@ cdef class Wait:
     cdef public object future
     cdef bint finished
 
+    cpdef int park(self, object loop) except -1
     cdef object step(self)
 
 
@@ -148,11 +152,12 @@ cdef class Waker:
     cpdef bint done(self) noexcept
     cpdef bint cancelled(self) noexcept
     cpdef bint expect(self) noexcept
-    cpdef object run(self)
+    cpdef object run(self, object woken=*)
     cpdef object set_result(self, object result)
     cdef object schedule(self)
 
 
+cpdef Wait waiting(Source source, int kind)
 cpdef Py_ssize_t recv(int fd, Buffer buffer, Py_ssize_t start, Py_ssize_t stop=*) except? -32768
 cpdef int accept(int fd) except? -32768
 cpdef object peer_name(int fd)

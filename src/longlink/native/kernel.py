@@ -14,16 +14,17 @@ import asyncio
 import errno
 import os
 import re
-import secrets
 import select
 import socket
 import struct
+import warnings
 from asyncio.exceptions import CancelledError, InvalidStateError
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from itertools import islice
+from time import monotonic
 from typing import Any, Final
 
 COMPILED: Final = False
@@ -453,6 +454,15 @@ class Poll:
         self._ready = [(owners[fd], events) for fd, events in found if fd in owners]
         return len(self._ready)
 
+    def hover(self, limit: int, microseconds: int, /) -> int:
+        """As `wait`, but looks again and again for so long. It does not sleep, and others may
+        have the interpreter meanwhile."""
+        until = monotonic() + microseconds / 1e6
+        found = self.wait(limit)
+        while not found and monotonic() < until:
+            found = self.wait(limit)
+        return found
+
     def owner(self, i: int, /) -> Any:
         """The owner of event `i` of the batch; IndexError outside of it, and after `bury`."""
         if i < 0:
@@ -495,9 +505,17 @@ class Source:
 
     __slots__ = ()
 
+    def seek(self, wait: Wait, /) -> Any:
+        """As `attempt`. Hot: called through C, so a class that is not compiled overrides that."""
+        return self.attempt(wait)
+
     def attempt(self, wait: Wait, /) -> Any:
         """The result if there is one now; PENDING after setting `wait.future`; or raise."""
         raise NotImplementedError
+
+    def forgotten(self, kind: int, /) -> str | None:
+        """A wait of this kind was never awaited: what to call it in a warning; None for none."""
+        return None
 
 
 class Wait(Coroutine[Any, Any, Any]):
@@ -515,6 +533,21 @@ class Wait(Coroutine[Any, Any, Any]):
         self.future: Any = None
         self._finished = False
 
+    def __del__(self) -> None:
+        """Warn as of a coroutine. Only one that was never awaited has neither."""
+        if not getattr(self, "_finished", True) and self.future is None:
+            name = self.source.forgotten(self.kind)
+            if name is not None:
+                text = f"coroutine {name!r} was never awaited"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+    def park(self, loop: asyncio.AbstractEventLoop, /) -> int:
+        """Let the task sleep on a `Waker`, for a source that has nothing yet."""
+        if loop is None:
+            raise TypeError("a loop is required")
+        self.future = Waker(loop)
+        return 0
+
     def _step(self) -> Any:
         """The result, and then `_finished` is set; or the future to wait for."""
         if self._finished:
@@ -528,7 +561,7 @@ class Wait(Coroutine[Any, Any, Any]):
             if future is not None:
                 self.future = None
                 future.result()
-            outcome = self.source.attempt(self)
+            outcome = self.source.seek(self)
             if outcome is not PENDING:
                 self.future = None
                 return outcome
@@ -653,8 +686,12 @@ class Waker:
         self._state = _DUE
         return True
 
-    def run(self) -> None:
-        """Go on with the task now. Not from within a task: there can be one at a time."""
+    def run(self, woken: Any = None, /) -> None:
+        """Go on with the task now. Not from within a task: there can be one at a time.
+
+        `woken` is a future of asyncio's that is done, if there is one: compiled, a task gets that
+        instead of us. What it asks of its own kind it asks without a call.
+        """
         if self._state > _DUE:
             return
         if self._callback is None or self._context is None:
@@ -685,6 +722,13 @@ class Waker:
         if callback is not None:
             self._callback = self._context = None
             self._loop.call_soon(callback, self, context=context)
+
+
+def waiting(source: Source, kind: int, /) -> Wait:
+    """A `Wait`, for those who are compiled: without the way through Python."""
+    if not isinstance(source, Source):
+        raise TypeError("a Source is required")
+    return Wait(source, kind)
 
 
 class Done(Coroutine[Any, Any, None]):
@@ -848,7 +892,7 @@ def masking_key() -> int:
     global _keys
     for (key,) in _keys:
         return key
-    _keys = struct.iter_unpack("!I", secrets.token_bytes(ENTROPY))
+    _keys = struct.iter_unpack("!I", os.urandom(ENTROPY))
     return masking_key()
 
 

@@ -13,13 +13,15 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, EINVAL, ENOBUFS, ENOENT, ENOMEM, errno
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy, memmove
 
 from asyncio.exceptions import CancelledError, InvalidStateError
+from asyncio.tasks import Task
 from contextvars import copy_context
 
 cdef extern from "Python.h":
+    int PyErr_WarnEx(object, const char*, Py_ssize_t) except -1
     ctypedef enum PySendResult:
         PYGEN_ERROR = -1
         PYGEN_RETURN
@@ -36,8 +38,21 @@ cdef extern from "Python.h":
     str PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*)
     str PyUnicode_DecodeASCII(const char*, Py_ssize_t, const char*)
     Py_ssize_t PY_SSIZE_T_MAX
+    bint PyCFunction_CheckExact(object)
+    PyObject* PyCFunction_GET_SELF(object)
     int PyContext_Enter(object) except -1
     int PyContext_Exit(object) except -1
+
+cdef extern from "<sys/epoll.h>":
+    ctypedef union epoll_data_t:
+        void* ptr
+    cdef struct epoll_event:
+        unsigned int events
+        epoll_data_t data
+    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    int epoll_create1(int)
+    int epoll_ctl(int, int, int, epoll_event*)
+    int epoll_wait(int, epoll_event*, int, int)
 
 cdef extern from "bits.h":
     void longlink_mask(unsigned char*, const unsigned char*, Py_ssize_t, uint32_t, unsigned int)
@@ -50,6 +65,7 @@ cdef extern from "bits.h":
     Py_ssize_t longlink_header_length(Py_ssize_t, bint)
     Py_ssize_t longlink_header(unsigned char*, unsigned int, Py_ssize_t, bint, uint32_t)
     int longlink_accept(int)
+    int longlink_hover(int, epoll_event*, int, int64_t) nogil
     object longlink_name(int, int)
     object longlink_packed_peer(int)
     object longlink_unpacked_peer(unsigned long long)
@@ -63,17 +79,6 @@ cdef extern from "<sys/uio.h>":
     cdef struct iovec:
         void* iov_base
         size_t iov_len
-
-cdef extern from "<sys/epoll.h>":
-    ctypedef union epoll_data_t:
-        void* ptr
-    cdef struct epoll_event:
-        unsigned int events
-        epoll_data_t data
-    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
-    int epoll_create1(int)
-    int epoll_ctl(int, int, int, epoll_event*)
-    int epoll_wait(int, epoll_event*, int, int)
 
 cdef extern from "<sys/socket.h>":
     int SHUT_WR
@@ -656,6 +661,21 @@ cdef class Poll:
         self.ready = got
         return got
 
+    cpdef int hover(self, int limit, int microseconds) except? -32768:
+        cdef int got
+        cdef int fd = self.fd
+        cdef epoll_event* batch = <epoll_event*>self.batch
+        self.ready = 0
+        if self.owners is None:
+            return -EBADF
+        limit = max(1, min(limit, BATCH))
+        with nogil:
+            got = longlink_hover(fd, batch, limit, 1000 * <int64_t>microseconds)
+        if got < 0:
+            return 0 if errno == EINTR else -errno
+        self.ready = got
+        return got
+
     cpdef object owner(self, int i):
         if not 0 <= i < self.ready or self.owners is None:
             raise IndexError("no such event in the batch")
@@ -709,8 +729,14 @@ PENDING = parked
 cdef class Source:
     """Something a task can wait on."""
 
+    cdef object seek(self, Wait wait):
+        return self.attempt(wait)
+
     cpdef object attempt(self, Wait wait):
         raise NotImplementedError
+
+    cpdef object forgotten(self, int kind):
+        return None
 
 
 @cython.final
@@ -718,9 +744,23 @@ cdef class Source:
 cdef class Wait:
     """An awaitable and coroutine that asks its source until there is a result."""
 
-    def __cinit__(self, Source source not None, int kind, /):
+    def __init__(self, Source source not None, int kind, /):
         self.source = source
         self.kind = kind
+
+    def __dealloc__(self):
+        if not self.finished and self.future is None and self.source is not None:
+            name = self.source.forgotten(self.kind)
+            if name is not None:
+                PyErr_WarnEx(RuntimeWarning, f"coroutine {name!r} was never awaited".encode(), 1)
+
+    cpdef int park(self, object loop) except -1:
+        cdef Waker waker = Waker.__new__(Waker)
+        if loop is None:
+            raise TypeError("a loop is required")
+        waker.loop = loop
+        self.future = waker
+        return 0
 
     cdef object step(self):
         """The result, and then `finished` is set; or the future to wait for."""
@@ -740,7 +780,7 @@ cdef class Wait:
                 self.future = None
                 if waker is None or waker.cancelled():
                     future.result()
-            outcome = self.source.attempt(self)
+            outcome = self.source.seek(self)
             if outcome is not parked:
                 self.future = None
                 return outcome
@@ -786,6 +826,15 @@ cdef class Wait:
         self.future = None
 
 
+cpdef Wait waiting(Source source, int kind):
+    cdef Wait wait = Wait.__new__(Wait)
+    if source is None:
+        raise TypeError("a Source is required")
+    wait.source = source
+    wait.kind = kind
+    return wait
+
+
 @cython.final
 cdef class Done:
     """The awaitable that is finished: gives None at once, any number of times."""
@@ -813,12 +862,14 @@ cdef enum:
     CANCELLED
 
 
+# Tasks call its methods one by one, which takes half as long where they are no function objects.
 @cython.final
 @cython.freelist(256)
+@cython.binding(False)
 cdef class Waker:
     """What a task is parked on until `run`, which goes on with it there and then."""
 
-    def __cinit__(self, object loop not None, /):
+    def __init__(self, object loop not None, /):
         self.loop = loop
 
     def get_loop(self):
@@ -867,7 +918,7 @@ cdef class Waker:
         self.state = DUE
         return True
 
-    cpdef object run(self):
+    cpdef object run(self, object woken=None):
         if self.state > DUE:
             return
         self.state = DONE_WAITING
@@ -881,7 +932,7 @@ cdef class Waker:
             return
         self.callback = self.context = None
         try:
-            callback(self)
+            callback(self if woken is None or not is_task(callback) else woken)
         finally:
             PyContext_Exit(context)
 
@@ -896,6 +947,12 @@ cdef class Waker:
         if callback is not None:
             self.callback = self.context = None
             self.loop.call_soon(callback, self, context=context)
+
+
+cdef bint is_task(object callback) noexcept:
+    """Whether it is what a task of asyncio's in C goes on by."""
+    return (PyCFunction_CheckExact(callback)
+            and type(<object>PyCFunction_GET_SELF(callback)) is Task)
 
 
 cdef int throw(object kind, object value, object traceback) except -1:

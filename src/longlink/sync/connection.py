@@ -65,7 +65,7 @@ class ClientConnection:
 
     @property
     def local_address(self) -> Any:
-        """Our address as the socket module shapes it; None once TCP is closed."""
+        """Our address as the socket module shapes it."""
         return self._connection.local_address
 
     @property
@@ -105,11 +105,11 @@ class ClientConnection:
             message: str is sent as text, bytes-like as binary; an iterable of one of them as
                 one fragmented message. It is iterated by the caller's thread.
             text: True sends bytes as text, False sends str as binary.
-
             compress: False sends this message uncompressed.
 
         Raises:
-            ConnectionClosed: not open (any more). TypeError: not a message.
+            ConnectionClosed: not open (any more).
+            TypeError: not a message; UnicodeError: not text; nothing was sent.
         """
         if text is None and compress is None and self._post(message):
             return

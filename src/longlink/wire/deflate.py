@@ -32,7 +32,7 @@ _CLIENT_BITS: Final = "client_max_window_bits"
 _MOST_BITS: Final = 15
 _THRESHOLD: Final = 256
 _THRESHOLD_IN_CONTEXT: Final = 32
-_BITS: Final = re.compile(r"[89]|1[0-5]")  # §7.1.2: no leading zeros
+_BITS: Final = r"[89]|1[0-5]"  # §7.1.2: no leading zeros
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def _parse(parameters: Parameters) -> dict[str, int | None]:
         if name in found:
             raise NegotiationError(f"{NAME} with {name} twice")
         if name in (_SERVER_BITS, _CLIENT_BITS):
-            if value is not None and not _BITS.fullmatch(value):
+            if value is not None and not re.fullmatch(_BITS, value):
                 raise NegotiationError(f"{NAME} with {name}={shorten(value)}")
             found[name] = None if value is None else int(value)
         elif name in (_SERVER_NO_TAKEOVER, _CLIENT_NO_TAKEOVER) and value is None:

@@ -16,12 +16,6 @@ import zlib
 from functools import cache
 from typing import Any
 
-quick: Any
-try:
-    from isal import isal_zlib as quick
-except ImportError:  # longlink[fast] was not asked for
-    quick = None
-
 SYNC = zlib.Z_SYNC_FLUSH  # ... and goes on: the next message may refer to this one
 FULL = zlib.Z_FULL_FLUSH  # ... and forgets
 
@@ -45,7 +39,7 @@ class Deflater:
     def __init__(self, bits: int, level: int, memory_level: int, threshold: int) -> None:
         # zlib makes no raw stream with a window of 256 octets. One of 512 never refers to
         # more than 512 - 262 octets back, which a receiver's 256 hold. This is true of zlib only.
-        self.codec: Any = zlib if quick is None or bits == 8 or level > _QUICK_LEVEL else quick
+        self.codec: Any = zlib if bits == 8 or level > _QUICK_LEVEL else _quick()
         self.bits = max(bits, 9)
         self.level = level
         self.memory_level = memory_level
@@ -106,6 +100,16 @@ def squeeze(compressor: Any, payload: bytes, flush: int) -> bytes:
     """The rest of a message, ready to be sent."""
     data = compressor.compress(payload) + compressor.flush(flush)
     return data[: -len(_TAIL)] or _EMPTY
+
+
+@cache
+def _quick() -> Any:
+    """isal where it is installed. Imported for the first who compress: it takes a while."""
+    try:
+        from isal import isal_zlib
+    except ImportError:  # longlink[fast] was not asked for
+        return zlib
+    return isal_zlib
 
 
 @cache

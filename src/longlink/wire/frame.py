@@ -30,6 +30,7 @@ class Opcode(enum.IntEnum):
     PONG = 0xA
 
 
+_OPCODES = frozenset(Opcode)
 FIN = 0x80
 RSV1 = 0x40  # the message is compressed (RFC 7692 §6)
 CONTROL = 0x08  # this bit of a first octet is set in control frames alone (§5.5)
@@ -76,7 +77,7 @@ def _judge_first(first: int) -> tuple[str, str] | None:
     opcode = first & 0x0F
     if first & 0x70:
         return "5.2", f"reserved bits 0x{first & 0x70:02x} set without an extension"
-    if opcode not in list(Opcode):
+    if opcode not in _OPCODES:
         return "5.2", f"reserved opcode 0x{opcode:x}"
     if opcode >= Opcode.CLOSE and not first & FIN:
         return "5.5", f"fragmented control frame 0x{opcode:x}"

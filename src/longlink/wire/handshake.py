@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import (
     InvalidHandshake,
@@ -63,7 +63,9 @@ from .response import (
     refuse,
     respond,
 )
-from .uri import URI, basic_credentials
+
+if TYPE_CHECKING:  # those who serve connect nowhere
+    from .uri import URI
 
 __all__ = [
     "SAME_HOST",
@@ -100,7 +102,7 @@ __all__ = [
 Subprotocol: TypeAlias = str
 SelectSubprotocol: TypeAlias = Callable[[Any, Sequence[str]], str | None]
 
-_WS_VERSION: Final = re.compile(r"0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]")
+_WS_VERSION: Final = r"0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]"
 # Headers that make_request writes or that would change what the request means.
 _RESERVED: Final = frozenset(
     {
@@ -265,7 +267,7 @@ def _judge(request: Request) -> str:
     version = headers.only("Sec-WebSocket-Version")
     if version != "13":
         # RFC 6455 4.4: another version is told which we speak; what is no version is a mistake.
-        known = version is not None and _WS_VERSION.fullmatch(version)
+        known = version is not None and re.fullmatch(_WS_VERSION, version)
         kind = InvalidUpgrade if known else InvalidHeaderValue
         raise kind("Sec-WebSocket-Version", version, "13")
     key = headers.only("Sec-WebSocket-Key")
@@ -348,20 +350,13 @@ def make_request(
     optional = {
         "Origin": origin,
         "Sec-WebSocket-Extensions": extensions,
-        "Authorization": _basic(uri),
+        "Authorization": uri.credentials,
     }
     headers.update({name: value for name, value in optional.items() if value is not None})
     _add_callers(headers, Headers(additional_headers or ()))
     if user_agent_header is not None and "User-Agent" not in headers:
         headers["User-Agent"] = user_agent_header
     return Request(uri.resource, headers)
-
-
-def _basic(uri: URI) -> str | None:
-    """The credentials in a URI as RFC 7617 2 sends them."""
-    if uri.username is None:
-        return None
-    return basic_credentials(uri.username, uri.password)
 
 
 def _add_callers(headers: Headers, additional: Headers) -> None:

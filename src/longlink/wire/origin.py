@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from ..errors import InvalidHost, InvalidOrigin, shorten
-from .uri import split_authority
+from .authority import split_authority
 
-_ORIGIN: Final = re.compile(r"(?i:https?)://(.+)")
+_ORIGIN: Final = r"(?i:https?)://(.+)"
 
 
 class SameHost(enum.Enum):
@@ -107,5 +107,5 @@ def _host_of(authority: str | None) -> str | None:
 
 def _origin_host(origin: str) -> str | None:
     """Host of an origin (RFC 6454 6.2); None for `null`, other schemes and the malformed."""
-    match = _ORIGIN.fullmatch(origin)
+    match = re.fullmatch(_ORIGIN, origin)
     return None if match is None else _host_of(match[1])

@@ -19,16 +19,16 @@ from ..errors import (
     RequestLineTooLong,
     shorten,
 )
+from .authority import split_authority
 from .header import NO_LIMIT, Headers, content_length, is_token, split_head
 from .knock import Knock
 from .response import refuse
-from .uri import split_authority
 
-_VERSION: Final = re.compile(r"HTTP/[0-9]\.[0-9]")
+_VERSION: Final = r"HTTP/[0-9]\.[0-9]"
 # RFC 9112 3.2 wants RFC 3986 characters; browsers also send the likes of { | } unencoded.
 # A fragment is never sent (RFC 9110 7.1), blanks and octets over 127 always encoded.
 _TARGET: Final = re.compile(r'[!"$-~]+')
-_ABSOLUTE: Final = re.compile(r"(?i:https?|wss?)://([^/?]*)(.*)")
+_ABSOLUTE: Final = r"(?i:https?|wss?)://([^/?]*)(.*)"
 
 
 class _Late:
@@ -134,7 +134,7 @@ def _parse(head: bytes | bytearray, max_head: int, max_line: int, max_headers: i
     line, headers = split_head(head, max_head=max_head, max_line=max_line, max_headers=max_headers)
     # RFC 9112 3: single spaces, and none inside the parts.
     parts = line.split(" ")
-    if len(parts) != 3 or not is_token(parts[0]) or not _VERSION.fullmatch(parts[2]):
+    if len(parts) != 3 or not is_token(parts[0]) or not re.fullmatch(_VERSION, parts[2]):
         raise InvalidMessage(f"request line {shorten(line)} is not method, target and version")
     method, target, version = parts
     if not version.startswith("HTTP/1."):
@@ -175,7 +175,7 @@ def _check_target(request: Request) -> None:
         raise InvalidMessage(f"request target {shorten(target)} is malformed")
     if target.startswith("/"):
         return
-    absolute = _ABSOLUTE.fullmatch(target)
+    absolute = re.fullmatch(_ABSOLUTE, target)
     if absolute is not None:
         _take_absolute(request, absolute[1], absolute[2])
     elif not (request.method == "CONNECT" or (request.method == "OPTIONS" and target == "*")):

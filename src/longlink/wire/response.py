@@ -30,7 +30,7 @@ from ..errors import (
 from .header import NO_LIMIT, Headers, check_value, content_length, split_head
 
 # RFC 9112 4. The reason may be empty, the space before it may not be left out.
-_STATUS_LINE: Final = re.compile(r"(HTTP/[0-9]\.[0-9]) ([1-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)")
+_STATUS_LINE: Final = r"(HTTP/[0-9]\.[0-9]) ([1-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)"
 
 # What each problem of a request is answered with: the first class that fits.
 _ANSWERS: Final[tuple[tuple[type[InvalidHandshake], int], ...]] = (
@@ -181,7 +181,7 @@ def parse_response(
     if len(head) > max_line and head.find(b"\r\n", 0, max_line + 2) < 0:
         raise StatusLineTooLong(max_line)
     line, headers = split_head(head, max_head=max_head, max_line=max_line, max_headers=max_headers)
-    match = _STATUS_LINE.fullmatch(line)
+    match = re.fullmatch(_STATUS_LINE, line)
     if match is None:
         raise InvalidMessage(f"status line {shorten(line)} is malformed")
     version, status, reason = match.groups()

@@ -1,4 +1,4 @@
-"""WebSocket URIs (RFC 6455 3) and the `host[:port]` that URIs, Host and Origin share.
+"""WebSocket URIs (RFC 6455 3).
 
 Nothing is repaired: what `urllib` would strip (blanks, tabs, line ends) is refused here,
 because a URI that two programs read differently is how requests get smuggled.
@@ -9,21 +9,15 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Final
 
 from ..errors import InvalidURI
+from .authority import split_authority
 
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
 # What HTTP servers call these in a Location.
 _HTTP_NAMES: Final = {"http": "ws", "https": "wss"}
 
-# RFC 3986 3.2.2 without the comma: no host has one, but two Host lines joined by a proxy do.
-_AUTHORITY: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]"
-    r"|(?P<name>(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+))"
-    r"(?::(?P<port>[0-9]{0,5}))?"
-)
 _PARTS: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?]*)(?P<rest>.*)"
 )
@@ -71,6 +65,11 @@ class URI:
         """Host and port, as CONNECT names them (RFC 9112 3.2.3)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def credentials(self) -> str | None:
+        """User name and password as an Authorization header says them; None without."""
+        return None if self.username is None else basic_credentials(self.username, self.password)
 
     @property
     def origin(self) -> tuple[bool, str, int]:
@@ -144,28 +143,6 @@ def basic_credentials(username: str, password: str | None) -> str:
     """User name and password as Basic authentication sends them (RFC 7617 2)."""
     credentials = f"{username}:{password or ''}".encode()
     return f"Basic {b64encode(credentials).decode()}"
-
-
-@lru_cache(maxsize=64)  # a server is known by few names
-def split_authority(text: str) -> tuple[str, int | None] | None:
-    """Host (lower case, IPv6 compressed and without brackets) and port; None if malformed.
-
-    Source: RFC 3986 3.2, without userinfo, which Host and Origin may not have.
-    """
-    match = _AUTHORITY.fullmatch(text)
-    if match is None:
-        return None
-    port = int(match["port"]) if match["port"] else None
-    if port is not None and port > 65535:
-        return None
-    if match["v6"] is None:
-        return match["name"].lower(), port
-    from ipaddress import IPv6Address  # slow to import, and rarely asked
-
-    try:
-        return IPv6Address(match["v6"]).compressed, port
-    except ValueError:
-        return None
 
 
 def parse_place(uri: str, text: str) -> tuple[str, int | None]:
