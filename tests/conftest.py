@@ -106,7 +106,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 # -- event loops ----------------------------------------------------------------------------------
 
-BOTH_LOOPS = {"engine", "api"}
+BOTH_LOOPS = {"engine", "api", "line"}
 
 
 def loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -138,15 +138,23 @@ def pytest_asyncio_loop_factories(
 # -- parts that may be missing --------------------------------------------------------------------
 
 
+PROGRAMS = {
+    "chromium": ["chromium", "chromium-browser", "google-chrome"],
+    "nc": ["nc"],
+    "nginx": ["nginx"],
+    "node": ["node"],
+}
+# Where Debian puts servers, which is not on everybody's path.
+SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+
+
 def first_program(names: Iterable[str]) -> str | None:
-    return next((path for name in names if (path := shutil.which(name))), None)
+    return next((path for name in names if (path := shutil.which(name, path=SEARCHED))), None)
 
 
 def find(part: str) -> str | None:
-    if part == "chromium":
-        return first_program(["chromium", "chromium-browser", "google-chrome"])
-    if part == "node":
-        return first_program(["node"])
+    if part in PROGRAMS:
+        return first_program(PROGRAMS[part])
     if part == "ws":
         return str(NODE) if find("node") and (NODE / "node_modules" / "ws").is_dir() else None
     return "" if importlib.util.find_spec(part) else None
@@ -156,8 +164,8 @@ def find(part: str) -> str | None:
 def require() -> Callable[[str], str]:
     """A function: `require("chromium")` gives the path of a part, or skips; with CI set it fails.
 
-    Parts: `chromium`, `node`, `ws` (the folder whose node_modules has npm's ws), or the name of a
-    Python module.
+    Parts: `chromium`, `nc`, `nginx`, `node`, `ws` (the folder whose node_modules has npm's
+    ws), or the name of a Python module.
     """
 
     def require(part: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +21,14 @@ Launch = Callable[..., AbstractAsyncContextManager[Product]]
 
 
 @pytest.fixture
-def python_environment(python_environment: dict[str, str]) -> dict[str, str]:
-    """The environment without settings that would change what is tested."""
+def python_environment(python_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The environment without settings that would change what is tested, and without anybody's
+    history."""
     dropped = ("LONGLINK_", "NO_COLOR", "FORCE_COLOR")
-    return {
+    kept = {
         name: value for name, value in python_environment.items() if not name.startswith(dropped)
     }
+    return {**kept, "XDG_STATE_HOME": str(tmp_path / "state")}
 
 
 @pytest.fixture
@@ -44,8 +47,10 @@ def launch(python_environment: dict[str, str]) -> Launch:
 async def run(python_environment: dict[str, str]) -> Callable[..., Any]:
     """A function: `await run("serve", "--port", "x")` gives exit code, stdout, stderr lines."""
 
-    async def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, list[str]]:
-        product = await Product.start({**python_environment, **(env or {})}, *arguments)
+    async def run(
+        *arguments: str, env: dict[str, str] | None = None, **how: Any
+    ) -> tuple[int, str, list[str]]:
+        product = await Product.start({**python_environment, **(env or {})}, *arguments, **how)
         return await product.end()
 
     return run
@@ -89,7 +94,7 @@ class House:
 async def open_house(**options: Any) -> AsyncIterator[House]:
     """A house on a free port; `options` are fields of Config."""
     config = Config(port=0, **options)
-    room = Room(echo=config.echo)
+    room = Room(echo=config.echo, proxies=config.forwarded_allow_ips)
     server = await listen(config, room)
     try:
         yield House(room, server)

@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -25,10 +25,18 @@ class Product:
         self.log: list[str] = []
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str], *arguments: str) -> Self:
-        """Start the process; `arguments` follow `longlink`."""
+    async def start(
+        cls,
+        environment: Mapping[str, str],
+        *arguments: str,
+        through: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+    ) -> Self:
+        """Start the process; `arguments` follow `longlink`, which follows what it is started
+        through."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "longlink", *arguments),
+            *(*through, sys.executable, "-m", "longlink", *arguments),
+            pass_fds=pass_fds,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -95,10 +103,13 @@ class Product:
 
 
 @asynccontextmanager
-async def serving(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[Product]:
-    """A server on a free port of this machine; stopped at the end if it still runs."""
-    place = () if {"--port", "--uds"} & set(arguments) else ("--port", "0")
-    product = await Product.start(environment, "serve", *place, *arguments)
+async def serving(
+    environment: Mapping[str, str], *arguments: str, **how: Any
+) -> AsyncIterator[Product]:
+    """A server on a free port of this machine, or on what is passed on to it; stopped at the end
+    if it still runs. `how` is for `Product.start`."""
+    place = () if how or {"--port", "--uds"} & set(arguments) else ("--port", "0")
+    product = await Product.start(environment, "serve", *place, *arguments, **how)
     try:
         yield await product.ready()
     finally:

@@ -24,6 +24,7 @@ TAKE = (
 SEQUENCE = re.compile(
     r"\x1b\[([?>0-9;]*)([ -/]*[@-~])|\x1b[()][A-Z0-9]|\x1b[=>78]|\x1b\][^\x07]*\x07"
 )
+UNFINISHED = re.compile(r"\x1b(\[[?>0-9;]*[ -/]*|[()]|\][^\x07]*)?")
 
 
 class Screen:
@@ -32,10 +33,15 @@ class Screen:
     def __init__(self) -> None:
         self.rows: list[list[str]] = [[]]
         self.row = self.column = 0
+        self._rest = ""  # a control sequence that is not complete
 
     def feed(self, text: str) -> None:
-        """Show text with its control sequences."""
+        """Show text with its control sequences, which may be cut anywhere."""
+        text, self._rest = self._rest + text, ""
         while text:
+            if UNFINISHED.fullmatch(text):
+                self._rest = text
+                return
             found = SEQUENCE.match(text)
             if found:
                 if found[2]:
@@ -144,9 +150,9 @@ class Terminal:
         lines = await self.until(lambda lines: any(re.search(pattern, line) for line in lines))
         return next(line for line in reversed(lines) if re.search(pattern, line))
 
-    async def prompt(self, typed: str = "") -> list[str]:
+    async def prompt(self, typed: str = "", mark: str = "longlink> ") -> list[str]:
         """Wait until the prompt with what was typed is the last line; returns all lines."""
-        wanted = f"longlink> {typed}".rstrip()
+        wanted = f"{mark}{typed}".rstrip()
 
         def seen(lines: list[str]) -> bool:
             return [line for line in lines if line][-1:] == [wanted]

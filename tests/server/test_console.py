@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,7 +196,9 @@ async def test_a_dumb_terminal_gets_lines_only(terminal: Open) -> None:
     assert "longlink>" not in shown.raw
 
 
-def test_a_pipe_is_no_terminal() -> None:
+def test_a_pipe_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not on_terminal()
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it when it was closed before
     assert not on_terminal()
 
 

@@ -22,7 +22,8 @@ TAKES_ID = ("/to", "/kick")
 
 def on_terminal() -> bool:
     """True when somebody can type here: a terminal, able to move its cursor, ours to read."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # A stream that was closed before we began is None.
+    if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         return False
     # A shell's background job would be stopped (SIGTTIN) as soon as it reads.
     try:

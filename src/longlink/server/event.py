@@ -142,8 +142,13 @@ def parse(data: str | bytes) -> Say | Rename:
     if event.get("type") == "message":
         return Say(_text(event.get("text")))
     if event.get("type") == "name":
-        return Rename(_name(event.get("name")))
+        return rename(event.get("name"))
     raise BadEvent(f"type must be {_one_of('message', 'name')}, not {_shown(event.get('type'))}")
+
+
+def rename(name: object) -> Rename:
+    """The wish to be called so; raises BadEvent."""
+    return Rename(_name(name))
 
 
 def _one_of(*names: str) -> str:

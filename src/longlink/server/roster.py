@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import Connection
+from .address import Addresses
+from .guest import Guest
 
 
 @dataclass(eq=False, slots=True)
@@ -14,7 +17,7 @@ class User:
     """One connection in the room."""
 
     id: int
-    connection: Connection
+    connection: Connection | Guest
     chat: bool
     ip: str
     name: str = ""
@@ -26,8 +29,8 @@ class User:
 
     @property
     def kind(self) -> str:
-        """The form of conversation: "chat" (JSON events) or "raw"."""
-        return "chat" if self.chat else "raw"
+        """The form of conversation: "chat" (JSON events), "raw" or "line"."""
+        return "chat" if self.chat else "line" if isinstance(self.connection, Guest) else "raw"
 
     @property
     def label(self) -> str:
@@ -41,44 +44,42 @@ class User:
         return self.files
 
 
-def peer_ip(connection: Connection) -> str:
-    """The peer's address without its port; "unix" for a UNIX domain socket."""
-    address = connection.remote_address
-    if isinstance(address, tuple) and address:
-        return str(address[0])
-    return "unix"
-
-
 class Roster:
-    """All users who are here. Ids count up from 1 and are never given twice."""
+    """All users who are here. Ids count up from 1 and are never given twice.
 
-    def __init__(self) -> None:
+    Args:
+        addresses: knows under which address a user is shown; default: the peer's.
+    """
+
+    def __init__(self, addresses: Addresses | None = None) -> None:
+        self._addresses = addresses or Addresses()
         self._last_id = 0
-        self._by_connection: dict[Connection, User] = {}
+        self._by_connection: dict[Connection | Guest, User] = {}
         self._by_id: dict[int, User] = {}
         self.chats: set[Connection] = set()
         self.raws: set[Connection] = set()
+        self.guests: set[Guest] = set()
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add(self, connection: Connection) -> User:
+    def add(self, connection: Connection | Guest) -> User:
         """A new user for this connection; its agreed subprotocol decides the kind."""
         self._last_id += 1
         chat = connection.subprotocol == "chat"
-        user = User(self._last_id, connection, chat, peer_ip(connection))
+        user = User(self._last_id, connection, chat, self._addresses.of(connection))
         self._by_connection[connection] = self._by_id[user.id] = user
-        (self.chats if chat else self.raws).add(connection)
+        self._those_like(user).add(connection)
         return user
 
-    def remove(self, connection: Connection) -> User:
+    def remove(self, connection: Connection | Guest) -> User:
         """The user who had this connection, now gone from the roster."""
         user = self._by_connection.pop(connection)
         del self._by_id[user.id]
-        (self.chats if user.chat else self.raws).remove(connection)
+        self._those_like(user).remove(connection)
         return user
 
-    def of(self, connection: Connection) -> User:
+    def of(self, connection: Connection | Guest) -> User:
         """The user behind this connection."""
         return self._by_connection[connection]
 
@@ -89,3 +90,8 @@ class Roster:
     def users(self) -> list[User]:
         """Everybody, in the order they came."""
         return list(self._by_id.values())
+
+    def _those_like(self, user: User) -> set[Any]:
+        if user.chat:
+            return self.chats
+        return self.guests if user.kind == "line" else self.raws

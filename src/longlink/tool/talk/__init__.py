@@ -1,0 +1,1 @@
+"""`longlink tcp` and `longlink udp`: servers and clients that talk in lines."""
