@@ -24,6 +24,7 @@ OTHER: dict[str, tuple[str, Any]] = {
     "backlog": ("5", 5),
     "origin": ("https://a.example", ("https://a.example",)),
     "allow_host": ("a.example", ("a.example",)),
+    "forwarded_allow_ips": ("10.0.0.0/8", ("10.0.0.0/8",)),
     "echo": ("1", True),
     "max_file": ("7", 7),
     "compression": ("deflate", "deflate"),
@@ -206,6 +207,9 @@ def test_a_bad_value_is_one_line_that_names_value_and_limit(
         (["serve", "--loop", "x"], "'auto', 'asyncio', 'uvloop'"),
         (["serve", "--uds", "x", "--port", "9"], "--uds is instead of --host and --port"),
         (["serve", "--uds", "x", "--host", "127.0.0.1"], "but --host was given"),
+        (["serve", "--fd", "3", "--port", "9"], "--fd is instead of --host and --port"),
+        (["serve", "--fd", "3", "--uds", "x"], "--fd is instead of --uds, but --uds was given"),
+        (["serve", "--fd", "-1"], "fd must be at least 0, not -1"),
     ],
 )
 def test_bad_usage_is_one_line(

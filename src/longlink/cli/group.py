@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import importlib
+import os
 import sys
 
 import click
 
 from ..server.version import version_line
+from .complaint import complaint
 
 BAD_USAGE = 2
 
@@ -15,6 +19,12 @@ BAD_USAGE = 2
 # whoever sends one message does not wait for an HTTP server.
 COMMANDS: dict[str, str] = {
     "serve": "Serve a page where everybody who opens it talks to each other, and programs too.",
+    "connect": "Talk to a WebSocket server: by hand, in a pipe or in a script.",
+    "bench": "Measure a WebSocket server, and check every answer that it gives.",
+    "tcp": "Talk in lines over TCP: a server to try things on, and a client.",
+    "udp": "Talk in lines over UDP: a server to try things on, and a client.",
+    "doctor": "Say what is amiss on this machine, and what to do about it.",
+    "completion": "Print what makes a shell complete longlink's commands and options.",
 }
 
 
@@ -32,10 +42,31 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f".{cmd_name}", __package__).make_command()
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; `help NAME` means `NAME --help`."""
+        name, *rest = args
+        if name == "help":
+            return self.resolve_command(ctx, [*rest, "--help"])
+        if name not in COMMANDS and name.isidentifier():
+            near = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else "longlink --help lists them"
+            ctx.fail(f"no such command {name!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in --help, without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+EPILOG = """\
+\b
+Examples:
+  longlink serve --port 8008
+  longlink connect --help
+"""
 
 
 def make_group() -> click.Group:
@@ -43,7 +74,9 @@ def make_group() -> click.Group:
     show = click.version_option(
         version_line(), message="%(version)s", help="Show what runs here and exit."
     )
-    group: click.Group = show(Commands("longlink", help="Real-time push for Python."))
+    group: click.Group = show(
+        Commands("longlink", help="Real-time push for Python.", epilog=EPILOG)
+    )
     return group
 
 
@@ -55,20 +88,13 @@ def main(arguments: list[str]) -> int:
         error.show()
         return BAD_USAGE
     except click.ClickException as error:
-        print(f"longlink: {_complaint(error)}", file=sys.stderr)
+        print(f"longlink: {complaint(error)}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # click is quiet about a reader who left
+            raise
+        # Python flushes at the end once more, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        print(f"longlink: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
     return code if isinstance(code, int) else 0
-
-
-def _complaint(error: click.ClickException) -> str:
-    """One line; it names the environment variable when the value came from there."""
-    text = error.format_message()
-    if (
-        isinstance(error, click.BadParameter)
-        and error.ctx
-        and isinstance(error.param, click.Option)
-    ):
-        source = error.ctx.get_parameter_source(str(error.param.name))
-        if source is click.core.ParameterSource.ENVIRONMENT:
-            text = text.replace(f"'{error.param.opts[0]}'", str(error.param.envvar))
-    return text[0].lower() + text[1:]

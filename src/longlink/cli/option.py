@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import Field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -43,17 +43,33 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 
         return " or none" if self._optional else ""
 
 
-def make_options(owner: type) -> list[click.Parameter]:
-    """One option for each field of a dataclass that says what it means in its metadata."""
+def make_options(
+    owner: type, *, environment: bool = True, only: Collection[str] | None = None
+) -> list[click.Parameter]:
+    """One option for each field of a dataclass that says what it means in its metadata.
+
+    A field's metadata: `help`, and where wanted `unit`, `short` (such as "-H"), `metavar`, and
+    `path`, for which shells complete the names of files.
+
+    Args:
+        environment: whether each has an environment variable, too. Those are a server's: a tool
+            that is told what to do each time would be led astray by them.
+        only: the names of the fields wanted; None for all.
+    """
     hints = get_type_hints(owner)
     return [
-        make_option(entry, hints[entry.name], owner) for entry in fields(owner) if entry.metadata
+        make_option(entry, hints[entry.name], owner, environment=environment)
+        for entry in fields(owner)
+        if entry.metadata and (only is None or entry.name in only)
     ]
 
 
-def make_option(entry: Field[Any], hint: Any, owner: type) -> click.Option:
+def make_option(
+    entry: Field[Any], hint: Any, owner: type, *, environment: bool = True
+) -> click.Option:
     """The flag (`--max-size`) and environment variable (`LONGLINK_MAX_SIZE`) of one field."""
     flag = "--" + entry.name.replace("_", "-")
+    short = [entry.metadata["short"]] if "short" in entry.metadata else []
     kind, optional = _unwrap(hint)
     settings: dict[str, Any] = {}
     if kind is bool:
@@ -63,12 +79,15 @@ def make_option(entry: Field[Any], hint: Any, owner: type) -> click.Option:
         settings["type"] = click.Choice(get_args(kind))
     elif get_origin(kind) is tuple:
         settings["multiple"] = True
+    elif entry.metadata.get("path"):
+        settings["type"] = click.Path()
     elif kind in NAMES:
         settings["type"] = Number(kind, optional=optional)
     return click.Option(
-        [flag, entry.name],
+        [*short, flag, entry.name],
         default=entry.default,
-        envvar="LONGLINK_" + entry.name.upper(),
+        envvar="LONGLINK_" + entry.name.upper() if environment else None,
+        metavar=entry.metadata.get("metavar"),
         help=_help(entry),
         callback=_judge(owner),
         show_default=entry.default not in (None, (), False),

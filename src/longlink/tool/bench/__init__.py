@@ -1,0 +1,1 @@
+"""The load generator: plan, work, measure, and tell what was seen."""

@@ -1,0 +1,1 @@
+"""`longlink connect`: a WebSocket client for people and for pipes."""

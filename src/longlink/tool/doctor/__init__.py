@@ -1,0 +1,1 @@
+"""`longlink doctor`: what is amiss on this machine, and what to do about it."""
