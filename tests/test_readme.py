@@ -5,18 +5,12 @@ from __future__ import annotations
 import re
 import select
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.sample import ROOT, blocks, free_port, run, wait_until_it_listens
+
 README = ROOT / "README.md"
-
-
-def blocks(path: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def sample(word: str) -> str:
@@ -27,28 +21,13 @@ def sample(word: str) -> str:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        number = int(sock.getsockname()[1])
-    return number
-
-
-def run(code: str, port: int) -> subprocess.Popen[str]:
-    code = re.sub(r"\b(8765|8000)\b", str(port), code)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-
-
-def wait_until_it_listens(port: int, process: subprocess.Popen[str]) -> None:
-    while process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    pytest.fail("the example ended")
+    return free_port()
 
 
 def test_both_languages_have_the_same_examples() -> None:
     chinese = ROOT / "README.zh-CN.md"
     assert blocks(README, "python") == blocks(chinese, "python")
-    assert len(blocks(README, "python")) == 6
+    assert len(blocks(README, "python")) == 7
     commands = [re.sub(r" *#.*", "", block) for block in blocks(README, "sh")]
     assert commands == [re.sub(r" *#.*", "", block) for block in blocks(chinese, "sh")]
 
@@ -95,6 +74,20 @@ def test_one_port_for_http_and_websockets(port: int) -> None:
         assert answer.endswith(b"plain HTTP")
         said, _ = run(sample("async with longlink.connect("), port).communicate(timeout=30)
         assert said == "hello\n"
+    finally:
+        serving.kill()
+        serving.communicate()
+
+
+def test_lines_are_answered(port: int) -> None:
+    serving = run(sample("line.serve("), port)
+    try:
+        wait_until_it_listens(port, serving)
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall("测试 é\r\nend".encode())
+            sock.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: sock.recv(4096), b""))
+        assert answer.decode() == "测试 É\nEND\n"
     finally:
         serving.kill()
         serving.communicate()
