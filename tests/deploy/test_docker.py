@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -116,7 +117,8 @@ def test_that_is_enough_to_build_the_wheel(context: Path) -> None:
         capture_output=True,
     )
     (wheel,) = (context / "wheels").glob("longlink-*.whl")
-    assert wheel.stat().st_size > 100_000
+    with zipfile.ZipFile(wheel) as found:
+        assert {"longlink/__init__.py", "longlink/server/page/index.html"} <= set(found.namelist())
 
 
 def test_it_is_no_root_and_stops_politely() -> None:
