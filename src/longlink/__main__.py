@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from .server.version import version_line
@@ -15,6 +16,7 @@ INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    _replace_closed()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         print(version_line())
@@ -30,6 +32,14 @@ def main() -> int:
         print(f"longlink: {error.name} is not installed: {hint}", file=sys.stderr)
         return BAD_USAGE
     return code
+
+
+def _replace_closed() -> None:
+    """Have what the shell closed (`2>&-`) be /dev/null: Python would print errors to stdout, and
+    the next socket have the number to which output goes."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 if __name__ == "__main__":

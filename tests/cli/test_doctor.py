@@ -253,10 +253,18 @@ def test_a_port_that_is_taken(examine: Examine, monkeypatch: pytest.MonkeyPatch)
     assert "Cannot assign requested address" in finding["text"]
 
 
-def test_a_socket_that_is_no_port(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LONGLINK_UDS", "/run/longlink")
+def test_a_socket_that_is_no_port(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LONGLINK_UDS", str(tmp_path / "none" / "socket"))
     (finding,) = examine()["address"]
-    assert finding["text"].startswith("the UNIX domain socket /run/longlink")
+    assert (finding["level"], finding["text"]) == (
+        "fail",
+        f"no socket can be made in {tmp_path}/none",
+    )
+    monkeypatch.setenv("LONGLINK_UDS", str(tmp_path / "socket"))
+    (finding,) = examine()["address"]
+    assert finding["text"].startswith(f"the UNIX domain socket {tmp_path}/socket")
     monkeypatch.setenv("LONGLINK_FD", "7")
     (finding,) = examine()["address"]
     assert finding["text"] == "the socket inherited as descriptor 7"
@@ -270,6 +278,23 @@ def test_a_port_for_lines(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> 
         (finding,) = examine()["lines"]
         assert finding["level"] == level
         assert "port 8009" in finding["text"]
+
+
+def test_lines_that_cannot_be_or_are_open_beside_a_socket(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LONGLINK_PORT", "8009")
+    monkeypatch.setenv("LONGLINK_LINE_PORT", "8009")
+    (finding,) = examine()["lines"]
+    assert (finding["level"], finding["text"]) == ("fail", "port 8009 cannot be both")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("LONGLINK_LINE_PORT", str(taken.getsockname()[1]))
+        (finding,) = examine()["port"]
+    assert finding["advice"] == "LONGLINK_LINE_PORT for another"
+    monkeypatch.setenv("LONGLINK_UDS", str(tmp_path / "socket"))
+    monkeypatch.setenv("LONGLINK_HOST", "0.0.0.0")
+    assert "this machine only" in examine()["address"][0]["text"]
+    assert examine()["lines"][0]["level"] == "warn"  # where lines are, is said by the host
 
 
 def test_pages_and_names(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:

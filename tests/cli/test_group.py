@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from longlink.__main__ import main as run_longlink
 from longlink.cli.group import COMMANDS, main, make_group
 from longlink.tool.connect.ending import MEANINGS
 
@@ -121,6 +122,16 @@ def test_tools_read_no_variables(
     monkeypatch.setenv("LONGLINK_MAX_SIZE", "nonsense")
     assert main(["connect", "ftp://x"]) == 2
     assert "scheme is 'ftp'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["connect", "ws://127.0.0.1:1/"]])
+def test_an_interrupt_is_no_fault(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(context: click.Context) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(click.Command, "invoke", interrupted)
+    monkeypatch.setattr(sys, "argv", ["longlink", *arguments])
+    assert run_longlink() == 130
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["doctor"]])

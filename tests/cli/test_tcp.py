@@ -20,6 +20,7 @@ from longlink.tool.talk.plan import Calling, Listening, Serving, Writing
         ("tcp serve --timeout nan", "'nan' is not a finite number or none"),
         ("tcp serve --max-accepts 0", "max_accepts must be at least 1, not 0"),
         ("tcp serve --terminators 测", "not '测'"),
+        ("tcp serve --greet \udce6", "greet must be UTF-8, but octet 0xe6 at 0 is not"),
         ("udp serve --max-accepts 5", "no such option '--max-accepts'"),
         ("tcp connect 127.0.0.1", "missing argument 'PORT'"),
         ("tcp connect 127.0.0.1 70000", "70000 is not in the range 1<=x<=65535"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import trustme
 
 from longlink import ConcurrencyError, line
 from longlink.line.line import LINES_PER_TURN
+from longlink.line.tcp import TURNED_AWAY
 
 from .conftest import Peer, in_time, meeting, serving
 
@@ -129,6 +131,26 @@ async def test_one_too_many_is_told_so() -> None:
             assert await second.rest() == b"error: too many connections, the limit is 1\n"
         first.say(b"y\n")
         assert await first.line() == b"got y\n"
+
+
+async def test_so_many_are_told_and_more_are_cut_without_a_word() -> None:
+    """Whoever is turned away and stays keeps a descriptor from others."""
+    async with line.serve(echo, "127.0.0.1", 0, max_connections=1, close_timeout=60) as server:
+        where = server.sockets[0].getsockname()
+        async with contextlib.AsyncExitStack() as stack:
+            first = await stack.enter_async_context(meeting(where))
+            first.say(b"x\n")
+            await first.line()
+            peers = [
+                await stack.enter_async_context(meeting(where)) for _ in range(TURNED_AWAY + 1)
+            ]
+            said = [await peer.line() for peer in peers]
+            assert said == [b"error: too many connections, the limit is 1\n"] * TURNED_AWAY + [b""]
+            (talk,) = server.lines
+        await in_time(talk.wait_closed())
+        async with meeting(where) as late:
+            late.say(b"z\n")
+            assert await late.line() == b"got z\n"
 
 
 async def test_who_is_not_heard_is_not_read_and_nothing_is_lost() -> None:
@@ -292,6 +314,33 @@ async def test_a_reset_is_a_failure_with_its_cause_and_nobodys_error(
         problem = await asyncio.wait_for(ended, 20)
     assert str(problem) == "lost: connection reset by peer"
     assert isinstance(problem.__cause__, ConnectionResetError)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("ending", ["close", "finish"])
+async def test_a_reset_just_before_our_end(ending: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The kernel knows of it, and we do not yet: it refuses to end our side."""
+    ended: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    nobody: socket.socket
+
+    async def hear(talk: line.Line) -> None:
+        await talk.readline()
+        nobody.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        nobody.close()
+        if ending == "close":
+            talk.close()
+        else:
+            talk.finish()
+        try:
+            ended.set_result(await talk.read())
+        except line.LineFailed as problem:
+            ended.set_result(problem)
+
+    async with serving(hear) as where:
+        nobody = socket.create_connection(where)
+        nobody.send(b"x\n")
+        problem = await in_time(ended)
+    assert problem == b"" if ending == "close" else isinstance(problem, line.LineFailed)
     assert caplog.records == []
 
 
@@ -490,6 +539,33 @@ async def test_under_tls() -> None:
                 await in_time(talk.readline())
         with pytest.raises(ssl.SSLError):
             await line.connect(*where, ssl=True, server_hostname="localhost")
+
+
+async def test_who_ends_under_tls_has_ended_both_ways_and_who_fails_leaves_nothing() -> None:
+    authority = trustme.CA()
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+    lines: list[line.Line] = []
+
+    async def hear(far: line.Line) -> None:
+        lines.append(far)
+        await echo(far)
+
+    async with line.serve(hear, "127.0.0.1", 0, ssl=server_side) as server:
+        where, before = server.sockets[0].getsockname(), server.agenda.users
+        talk = await line.connect(*where, ssl=client_side, server_hostname="localhost")
+        talk.send("x")
+        talk.finish()
+        async for _ in talk:
+            pass  # what is answered may be lost, and that is no failure
+        await in_time(talk.wait_closed())
+        await in_time(lines[0].wait_closed())
+        async with meeting(where) as peer:
+            peer.say(b"no TLS\n")
+            await peer.rest()
+        assert server.agenda.users == before
 
 
 async def test_nothing_is_logged_of_who_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:

@@ -153,11 +153,17 @@ async def test_what_a_browser_is_made_to_send_never_gets_into_the_room(house: Ho
                     await session.request(method, url, data=b"\nI am in\n")
         with pytest.raises(ssl.SSLError):
             await asyncio.open_connection(*where, ssl=ssl.create_default_context())
-        async with knocking(where) as guest:
-            guest.say(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-            assert await guest.rest() == [
-                "error: this port is for people who type, not for HTTP or TLS"
-            ]
+        for first in (
+            "PRI * HTTP/2.0",
+            "get / http/1.1",
+            "M-SEARCH * HTTP/1.1",
+            "A /a b HTTP/1.0 ",
+        ):
+            async with knocking(where) as guest:
+                guest.say(f"{first}\r\n\r\nSM\r\n\r\n".encode())
+                assert await guest.rest() == [
+                    "error: this port is for people who type, not for HTTP or TLS"
+                ]
         house.room.say("still alone")
         assert (await chat.next())["text"] == "still alone"
 
@@ -170,6 +176,12 @@ async def test_nor_when_it_waits_until_it_was_let_in(house: House) -> None:
         assert (await guest.rest())[-1].startswith("error: this port is for people who type")
         left = await chat.next()
         assert (left["type"], left["code"]) == ("left", 1006)
+
+
+async def test_one_may_talk_about_it(house: House) -> None:
+    async with line_port(house) as where, chatting(house.ws) as chat:
+        async with visiting(where, "I love HTTP/2"):
+            assert (await chat.event("message"))["text"] == "I love HTTP/2"
 
 
 async def test_what_telnet_says_about_itself_is_not_said(house: House) -> None:

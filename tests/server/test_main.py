@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import subprocess
 import sys
@@ -44,6 +45,24 @@ def test_the_version_needs_no_extra(python_environment: dict[str, str], missing:
         f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} "
     )
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [((1,), ["doctor", "--json"], 0), ((0, 1, 2), ["doctor"], 0), ((2,), ["no-such"], 2)],
+)
+def test_what_is_closed_is_nothing_else(
+    python_environment: dict[str, str], closed: tuple[int, ...], arguments: list[str], code: int
+) -> None:
+    """Neither a socket gets its number, nor does an error go to stdout instead."""
+    done = subprocess.run(
+        [sys.executable, "-m", "longlink", *arguments],
+        env=python_environment,
+        capture_output=True,
+        timeout=60,
+        preexec_fn=lambda: tuple(map(os.close, closed)),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
 @pytest.mark.parametrize("missing", ["click", "starlette", "prompt_toolkit", "uvicorn"])

@@ -96,6 +96,9 @@ def test_what_can_never_work_is_one_line(uri: str, plan: Plan, complaint: str) -
         ({"ping": 0.0}, "ping must be at least 0.001, not 0.0"),
         ({"wait": -1.0}, "wait must be at least 0, not -1.0"),
         ({"count": 0}, "count must be at least 1, not 0"),
+        ({"execute": ("a", "b\udcff")}, "execute must be UTF-8, but octet 0xff at 1 is not"),
+        ({"user": "hidden:\udcff"}, "user must be UTF-8, but octet 0xff at 7 is not"),
+        ({"save": ""}, "save must be a folder or a file, not ''"),
     ],
 )
 def test_a_bad_value_is_named_with_its_limit(options: dict[str, object], complaint: str) -> None:

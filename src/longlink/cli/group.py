@@ -90,6 +90,8 @@ def main(arguments: list[str]) -> int:
     except click.ClickException as error:
         print(f"longlink: {complaint(error)}", file=sys.stderr)
         return error.exit_code
+    except click.Abort as abort:  # what click makes of Ctrl-C, and of the end of a prompt's input
+        raise KeyboardInterrupt from abort
     except OSError as error:
         if error.errno != errno.ENOSPC:  # click is quiet about a reader who left
             raise

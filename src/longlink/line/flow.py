@@ -33,6 +33,8 @@ Address = Any  # as the socket module shapes it
 class Flow(Source):
     """One end of a conversation in lines, whatever carries it.
 
+    Its carrier calls `add_user` of the agenda once it has the connection; `ended` takes that back.
+
     Args:
         rules: what it lives under.
         agenda: the work list of its event loop.
@@ -89,7 +91,6 @@ class Flow(Source):
         self.parked: list[Wait] = []  # for room to send more, and for the end
         self.streak = 0  # lines taken without waiting
         self.tick = self.place = 0  # the wheel's
-        agenda.add_user()
 
     def refuse(self, problem: LineClosed) -> None:
         """End it for what they did; who serves them says so in a line."""

@@ -46,6 +46,7 @@ class Linked(Line):
         left: Callable[[Any], object] | None = None,
     ) -> None:
         Line.__init__(self, rules, reactor, left)
+        reactor.add_user()
         self.fd = fd
         self.reactor = reactor
         self.watched = _IN
@@ -153,8 +154,10 @@ class Linked(Line):
             self._shut()
 
     def _shut(self) -> None:
-        """Everything is sent: end our side, and wait for the end of theirs."""
-        if kernel.shutdown(self.fd) < 0 or (self.closing and self.finished):
+        """Everything is sent: end our side, and wait for the end of theirs. Who reset TCP has
+        none; while we listen, the poll says so, behind what came before."""
+        gone = kernel.shutdown(self.fd) < 0
+        if self.closing and (gone or self.finished):
             self.abort()
 
     def abort(self) -> None:

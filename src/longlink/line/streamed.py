@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,7 @@ class Streamed(Line, asyncio.Protocol):
     # What asyncio reports.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.agenda.add_user()  # not before: of a TLS handshake that failed we hear nothing
         self.transport = transport
         self.secure = transport.get_extra_info("sslcontext") is not None
         self.remote_address = transport.get_extra_info("peername")
@@ -72,8 +74,11 @@ class Streamed(Line, asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        number = exc.errno if isinstance(exc, OSError) and exc.errno else 0
-        if exc is not None and not self.closing:
+        # The errno of an SSLError is none of the system's.
+        ours = isinstance(exc, OSError) and not isinstance(exc, ssl.SSLError)
+        number = getattr(exc, "errno", None) or 0 if ours else 0
+        left = self.closing or (self.secure and self.silent)  # what comes then, TLS calls an error
+        if exc is not None and not left:
             self.lose(f"lost: {os.strerror(number).lower() if number else exc}", number)
         self.ended()
 
@@ -108,14 +113,19 @@ class Streamed(Line, asyncio.Protocol):
             self._shut()
 
     def _shut(self) -> None:
-        """The transport has everything: let it end our side when it is sent."""
+        """The transport has everything: let it end our side when it is sent. Who reset TCP has
+        none; while we listen, the transport says so, behind what came before."""
         transport = self.transport
         if transport.is_closing():
             return
         if self.secure or (self.closing and self.finished):
             transport.close()
         elif transport.can_write_eof():
-            transport.write_eof()
+            try:
+                transport.write_eof()
+            except OSError:
+                if self.closing:
+                    self.abort()
 
     def abort(self) -> None:
         if not self.over:

@@ -22,6 +22,9 @@ from .server import Handler, Logger, Server, Starting, agenda_here, check_handle
 from .streamed import Streamed
 
 SPARE_DESCRIPTORS = 64  # kept for files and logs
+# So many at once are told that there is no room; more are cut without a word. Each keeps a
+# descriptor until it leaves, and that of somebody who stays is not to be had by others.
+TURNED_AWAY = 16
 
 
 class TCPServer(Server):
@@ -40,6 +43,7 @@ class TCPServer(Server):
         self.place = place
         self.accepts_left = max_accepts
         self.listeners: list[Any] = []
+        self.turned_away: set[Line] = set()
 
     async def open(self) -> None:
         """Listen. Raises OSError, saying where; then the server is closed."""
@@ -68,16 +72,33 @@ class TCPServer(Server):
         return Streamed(self.agenda, self.rules, self._accepted, self.left)
 
     def _accepted(self, line: Line) -> None:
-        if self.accepts_left == 0:
-            line.abort()  # it was in the same turn as the last one
+        if self.accepts_left == 0 or self.closing:
+            line.abort()  # in the same turn as the last one, or its TLS took until now
+        elif line.over:
+            pass  # lost before it began
         elif self.is_full():
-            line.refuse(LineClosed(f"too many connections, the limit is {self.most}"))
+            self._turn_away(line)
         else:
             self.joined(line)
             if self.accepts_left is not None:
                 self.accepts_left -= 1
                 if not self.accepts_left:
                     self.stop()
+
+    def _turn_away(self, line: Line) -> None:
+        if len(self.turned_away) < TURNED_AWAY:
+            self.turned_away.add(line)
+            line.refuse(LineClosed(f"too many connections, the limit is {self.most}"))
+        else:
+            line.abort()
+
+    def left(self, line: Line) -> None:
+        self.turned_away.discard(line)
+        Server.left(self, line)
+
+    def release(self) -> None:
+        for line in list(self.turned_away):
+            line.abort()
 
     def is_done(self) -> bool:
         return self.accepts_left == 0
@@ -207,10 +228,12 @@ class connect(Starting[Line]):
         if self._way.ssl is not None:
             how["ssl"] = client_context(self._way.ssl)
             how["server_hostname"] = self._way.server_hostname or self._host
+        agenda.add_user()
         try:
             await loop.create_connection(lambda: line, **how)
         except BaseException:
             sock.close()
-            line.ended()
             raise
+        finally:
+            agenda.drop_user()
         return line

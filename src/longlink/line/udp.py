@@ -46,6 +46,7 @@ class Correspondence(Line):
         credit: float | None = None,
     ) -> None:
         Line.__init__(self, rules, agenda, left, Pile(rules.terminators))
+        agenda.add_user()
         self.post = post
         self.shared = left is not None
         self.credit = credit  # octets that may be sent; None for any number

@@ -139,10 +139,26 @@ class Config:
 
 
 def judge(config: Any) -> None:
-    """Raise ValueError for a field beyond the `minimum` or `maximum` of its metadata."""
+    """Raise ValueError for a field beyond the `minimum` or `maximum` of its metadata, and for
+    text that is no UTF-8; a path may be anything."""
     for entry in fields(config):
         value, rules = getattr(config, entry.name), entry.metadata
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not rules.get("path"):
+                _check_text(entry.name, text)
         low, high = rules.get("minimum", -math.inf), rules.get("maximum", math.inf)
         if isinstance(value, (int, float)) and not low <= value <= high:
             limit = f"at least {low}" if high == math.inf else f"from {low} to {high}"
             raise ValueError(f"{entry.name} must be {limit}, not {value}")
+
+
+def _check_text(name: str, text: str) -> None:
+    """What a command line holds that is no UTF-8, Python keeps as surrogates. The value is not
+    told: it may be a password."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        octet = ord(text[error.start]) & 0xFF
+        raise ValueError(
+            f"{name} must be UTF-8, but octet 0x{octet:02x} at {error.start} is not"
+        ) from None

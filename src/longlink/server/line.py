@@ -21,7 +21,7 @@ from .room import Room
 log = logging.getLogger("longlink.room")
 
 _MOMENT_S: Final = 0.3
-_HTTP: Final = re.compile(r"\s*[A-Z]+ .*HTTP/[0-9]")
+_HTTP: Final = re.compile(r"\s*\S+ .*HTTP/[0-9]\.[0-9]\s*\Z", re.IGNORECASE)
 _NOT_TEXT: Final = re.compile("[\x00-\x08\x0e-\x1f]")  # TLS, and what else is not typed
 # What telnet says about itself (RFC 854), for example after Ctrl-C.
 _TELNET: Final = re.compile(rb"\xff(?:[\xfb-\xfe].|[\xf0-\xfa]|\xff)", re.DOTALL)

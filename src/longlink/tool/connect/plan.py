@@ -109,6 +109,8 @@ class Plan:
                 raise ValueError(f"a header must look like 'Name: value', not {header!r}")
         if self.user is not None and ":" not in self.user:
             raise ValueError("user must look like NAME:PASSWORD")
+        if self.save == "":
+            raise ValueError("save must be a folder or a file, not ''")
 
     def check(self) -> None:
         """Raise ValueError for options that contradict each other."""

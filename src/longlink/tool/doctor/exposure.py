@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -18,20 +19,22 @@ Place = tuple[int, Any]  # family and address, as the socket module has them
 _PROXY: Final = "a proxy with a password in front and LONGLINK_HOST=127.0.0.1, or a firewall"
 
 
-def addresses(config: Config) -> list[Place]:
+def addresses(host: str, port: int) -> list[Place]:
     """Family and address of each socket that would listen; raises OSError or UnicodeError."""
-    found = socket.getaddrinfo(
-        config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
 def is_public(config: Config) -> bool:
-    """Whether more than this machine would reach it."""
-    if config.fd is not None or config.uds is not None:
-        return False
+    """Whether more than this machine would reach its pages."""
+    return config.fd is None and config.uds is None and _is_open(config)
+
+
+def _is_open(config: Config) -> bool:
+    """Whether more than this machine would reach the host; lines are there with --uds, too."""
     try:
-        return not all(is_loopback(str(address[0])) for _, address in addresses(config))
+        places = addresses(config.host, config.port)
+        return not all(is_loopback(str(address[0])) for _, address in places)
     except (OSError, UnicodeError):
         return False
 
@@ -43,10 +46,10 @@ def check_address(settings: Settings) -> Iterator[Finding]:
         yield ok("address", f"the socket inherited as descriptor {config.fd}")
         return
     if config.uds is not None:
-        yield ok("address", f"the UNIX domain socket {config.uds}: programs on this machine only")
+        yield _judge_path(config.uds)
         return
     try:
-        places = addresses(config)
+        places = addresses(config.host, config.port)
     except (OSError, UnicodeError):
         yield fail(
             "address",
@@ -59,7 +62,16 @@ def check_address(settings: Settings) -> Iterator[Finding]:
         yield warn("address", f"{place}: whoever reaches this machine may talk", _PROXY)
     else:
         yield ok("address", f"{place}: this machine only")
-    yield from _bindable(places)
+    yield from _bindable(places, "LONGLINK_PORT")
+
+
+def _judge_path(path: str) -> Finding:
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return fail(
+            "address", f"no socket can be made in {folder}", "make it, or let us write there"
+        )
+    return ok("address", f"the UNIX domain socket {path}: programs on this machine only")
 
 
 def is_loopback(host: str) -> bool:
@@ -67,8 +79,8 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
-def _bindable(places: list[Place]) -> Iterator[Finding]:
-    """Whether one can listen there, by trying."""
+def _bindable(places: list[Place], variable: str) -> Iterator[Finding]:
+    """Whether one can listen there, by trying; `variable` names another port."""
     for family, address in places:
         try:
             with socket.socket(family, socket.SOCK_STREAM) as sock:
@@ -77,13 +89,13 @@ def _bindable(places: list[Place]) -> Iterator[Finding]:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 sock.bind(address)
         except OSError as error:
-            yield _refused(f"{address[0]} port {address[1]}", error)
+            yield _refused(f"{address[0]} port {address[1]}", error, variable)
             return
 
 
-def _refused(place: str, error: OSError) -> Finding:
+def _refused(place: str, error: OSError, variable: str) -> Finding:
     if error.errno == errno.EADDRINUSE:
-        return warn("port", f"{place} is taken: by longlink itself?", "LONGLINK_PORT for another")
+        return warn("port", f"{place} is taken: by longlink itself?", f"{variable} for another")
     if error.errno == errno.EACCES:
         return fail(
             "port",
@@ -100,10 +112,15 @@ def check_lines(settings: Settings) -> Iterator[Finding]:
     if config.line_port is None:
         return
     text = f"nc and telnet may talk on port {config.line_port}"
-    if is_public(config):
+    if config.line_port == config.port != 0 and config.fd is None and config.uds is None:
+        yield fail("lines", f"port {config.port} cannot be both", "another LONGLINK_LINE_PORT")
+        return
+    if _is_open(config):
         yield warn("lines", f"{text}, from anywhere and in plain text", "no LONGLINK_LINE_PORT")
     else:
         yield ok("lines", f"{text}: this machine only")
+    with contextlib.suppress(OSError, UnicodeError):  # told of the address already
+        yield from _bindable(addresses(config.host, config.line_port), "LONGLINK_LINE_PORT")
 
 
 def check_origins(settings: Settings) -> Iterator[Finding]:
