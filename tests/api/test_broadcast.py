@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -31,6 +32,25 @@ async def test_everybody_gets_it(message: Any, received: str | bytes) -> None:
         for client in clients:
             assert await client.recv() == received
             assert await client.recv() == "second"
+
+
+async def test_it_is_encoded_once_however_many_listen() -> None:
+    """A message that is long is one object for all of them: memory tells."""
+    message = "é" * 500_000
+    async with (
+        serve(idle, "127.0.0.1", 0, compression=None) as server,
+        AsyncExitStack() as stack,
+    ):
+        clients = [await stack.enter_async_context(connect(uri_of(server))) for _ in range(20)]
+        tracemalloc.start()
+        try:
+            broadcast(server.connections, message)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        for client in clients:
+            assert await client.recv() == message
+    assert 1_000_000 <= most < 4_000_000
 
 
 async def test_clients_may_broadcast_too() -> None:

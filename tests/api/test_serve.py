@@ -565,6 +565,20 @@ async def test_max_connections_is_503_and_nothing_in_the_log(
     assert errors(caplog) == []
 
 
+async def test_by_default_64_descriptors_are_kept(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("longlink.api.server.descriptors", lambda: 64 + 1)
+    async with serve(idle, "127.0.0.1", 0) as server, connect(uri_of(server)) as first:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(uri_of(server))
+        assert (caught.value.status, caught.value.body) == (503, b"too many connections\n")
+        await first.close()
+        async with connect(uri_of(server)):
+            assert len(server.connections) == 1
+    assert errors(caplog) == []
+
+
 def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """Level and text of what the log says of refusals."""
     return [
