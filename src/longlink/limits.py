@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 from .errors import UnknownLimit
 
+# Descriptors that are not for connections: files, logs, and telling people 503.
+SPARE_DESCRIPTORS = 64
+
 # The largest number that is safe to add to in C.
 _MOST = 2**62
 
@@ -92,7 +95,8 @@ class Limits:
     max_connections: int | None = _limit(
         None,
         "connections",
-        "most connections at once, more are answered 503; default: descriptors - 64",
+        "most connections at once, more are answered 503;"
+        f" default: descriptors - {SPARE_DESCRIPTORS}",
     )
 
     def __post_init__(self) -> None:

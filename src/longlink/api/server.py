@@ -15,7 +15,7 @@ from ..engine.agenda import Agenda, agenda_of
 from ..engine.reactor import AVAILABLE, reactor_of
 from ..engine.session import Session
 from ..errors import ConnectionClosed
-from ..limits import Limits, describe
+from ..limits import SPARE_DESCRIPTORS, Limits, describe
 from ..wire.deflate import Compression, options_of
 from ..wire.frame import CloseCode, close_payload
 from ..wire.handshake import SAME_HOST, Origins
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from .http import HTTPService
 
 ConnectionCallback = Callable[[Connection], object]
-
-SPARE_DESCRIPTORS = 64  # kept for files, logs, and for telling people 503
 
 
 class Server:

@@ -1,7 +1,8 @@
 """How to get to a server: addresses, sockets, TLS. `connect()` takes these options.
 
 Theory of operation. The way ends in a session. Plain TCP, also behind an HTTP or SOCKS proxy,
-is a connected socket, which goes onto the reactor. TLS needs a transport of asyncio.
+is a connected socket, which goes onto the reactor, with TLS or without. TLS to a proxy needs a
+transport of asyncio.
 """
 
 from __future__ import annotations

@@ -15,13 +15,13 @@ from ..api.port import Host, Place, begin_listening, descriptors, port_number
 from ..api.way import Way, client_context
 from ..engine.reactor import Listener, Reactor
 from ..errors import LineClosed
+from ..limits import SPARE_DESCRIPTORS
 from .line import Line
 from .linked import Linked
 from .rules import Rules
 from .server import Handler, Logger, Server, Starting, agenda_here, check_handler
 from .streamed import Streamed
 
-SPARE_DESCRIPTORS = 64  # kept for files and logs
 # So many at once are told that there is no room; more are cut without a word. Each keeps a
 # descriptor until it leaves, and that of somebody who stays is not to be had by others.
 TURNED_AWAY = 16

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ...limits import SPARE_DESCRIPTORS
 from .finding import Finding, Settings, fail, ok, warn
 
-SPARE: Final = 64  # descriptors that are not for connections, see Limits.max_connections
 MANY: Final = 65536  # descriptors that are enough for nearly everybody
 FEW_PORTS: Final = 10_000
 NET: Final = Path("/proc/sys/net")
@@ -33,14 +33,14 @@ def judge_descriptors(soft: int, hard: int, wanted: int | None) -> Finding:
     """
     if soft < 0:
         return ok("descriptors", "no limit")
-    people = max(soft - SPARE, 0)
+    people = max(soft - SPARE_DESCRIPTORS, 0)
     text = f"{soft} (hard limit {hard if hard >= 0 else 'none'}): at most {people} connections"
-    goal = max(MANY, 0 if wanted is None else wanted + SPARE)
+    goal = max(MANY, 0 if wanted is None else wanted + SPARE_DESCRIPTORS)
     if wanted is not None and wanted > people:
         return fail(
             "descriptors", f"{text}, but LONGLINK_MAX_CONNECTIONS is {wanted}", _raised(goal, hard)
         )
-    if soft < 2 * SPARE:
+    if soft < 2 * SPARE_DESCRIPTORS:
         return fail("descriptors", f"{text}: too few to serve", _raised(goal, hard))
     if soft < MANY:
         return warn("descriptors", text, _raised(goal, hard))
