@@ -66,6 +66,10 @@ TEXTS = [
         r"server answered 403 'No' instead of 101: 'not from \x1b[31mthere'",
     ),
     (
+        InvalidStatus(Response(403, "No such door", body=b"No such\ndoor\n")),
+        "server answered 403 'No such door' instead of 101",
+    ),
+    (
         InvalidStatus(Response(403, "No", body=b"x" * 1000)),
         f"server answered 403 'No' instead of 101: '{'x' * 80}'…",
     ),

@@ -176,9 +176,11 @@ def _told(response: ResponseLike) -> str:
 
 
 def _quoted(response: ResponseLike) -> str:
-    """How the text of an answer begins, on one line; nothing of a page or a file."""
+    """How the text of an answer begins, on one line; nothing of a page, of a file, or of what
+    the status line says already."""
     text = " ".join(response.body[:_QUOTED_BYTES].decode(errors="replace").split())
-    if not text or text.startswith("<") or "\ufffd" in text[:_SHOWN]:
+    said = " ".join(response.reason_phrase.split())
+    if not text or text.startswith("<") or "\ufffd" in text[:_SHOWN] or text == said:
         return ""
     return f": {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}"
 

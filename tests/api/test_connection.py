@@ -125,11 +125,17 @@ async def test_awaiting_send_does_not_yield_below_the_high_water_mark() -> None:
 
 async def test_addresses_are_known_when_tcp_was_cut() -> None:
     ends: list[Connection] = []
-    async with serve(idle, "127.0.0.1", 0, on_close=ends.append) as server:
+    asked: list[object] = []
+
+    def on_open(ws: Connection) -> None:
+        asked.append(ws.local_address)  # a server remembers it of whom it was asked
+
+    async with serve(idle, "127.0.0.1", 0, on_open=on_open, on_close=ends.append) as server:
         async with Raw.open(server) as raw:
             ours, theirs = (raw.writer.get_extra_info(f"{who}name") for who in ("sock", "peer"))
             raw.reset()
             await until(lambda: ends)
+    assert asked == [theirs]
     assert (ends[0].local_address, ends[0].remote_address) == (theirs, ours)
 
 

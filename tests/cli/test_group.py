@@ -126,7 +126,7 @@ def test_tools_read_no_variables(
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["connect", "ws://127.0.0.1:1/"]])
 def test_an_interrupt_is_no_fault(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(context: click.Context) -> None:
+    def interrupted(command: click.Command, context: click.Context) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(click.Command, "invoke", interrupted)

@@ -163,6 +163,7 @@ async def test_local_and_remote_address(link: Place, until: Until) -> None:
         await peer.leave()
         await until(lambda: not server.connections)
         assert ws.remote_address is not None
+        assert ws.local_address == server.address
 
 
 class Body(asyncio.Protocol):

@@ -29,7 +29,7 @@ def test_in_vain_it_is_tried_more_and_more_rarely() -> None:
 
 def test_once_in_vain_is_forgiven() -> None:
     patience = Patience()
-    tries_of(patience, 3, pays=True)
+    tries_of(patience, 16, pays=True)
     patience.failed()
     assert patience.tries()
     patience.failed()

@@ -335,6 +335,23 @@ def test_hovering_on_a_closed_poll(poll: Any) -> None:
     assert poll.hover(512, 10_000_000) == -errno.EBADF
 
 
+def test_closed_by_another_thread_while_it_hovers(poll: Any, pair: Pair) -> None:
+    near, far = pair
+    poll.add(near.fileno(), Owner(), select.EPOLLIN)
+    hovering = threading.Event()
+
+    def close() -> None:
+        hovering.wait()
+        poll.close()
+        far.send(b"x")
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    hovering.set()
+    assert poll.hover(512, 2_000_000) < 0
+    closer.join()
+
+
 def test_others_have_the_interpreter_while_it_hovers(poll: Any, pair: Pair) -> None:
     near, far = pair
     owner = Owner()

@@ -83,6 +83,13 @@ async def test_run_with_a_future_that_is_done(waker: Any) -> None:
     assert called == [other]
 
 
+async def test_run_with_a_function_that_is_bound_to_nothing(waker: Any) -> None:
+    woken = asyncio.get_running_loop().create_future()
+    waker.add_done_callback(str.maketrans)
+    with pytest.raises(TypeError, match="must be a dict"):
+        waker.run(woken)
+
+
 async def test_run_in_a_context_that_is_entered_asks_the_loop(waker: Any) -> None:
     context = contextvars.copy_context()
 

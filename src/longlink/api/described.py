@@ -92,7 +92,10 @@ class Described(Receiver):
 
     @property
     def local_address(self) -> Any:
-        """Our address as the socket module shapes it."""
+        """Our address as the socket module shapes it.
+
+        Once TCP is closed a server knows it only of those of whom it was asked before.
+        """
         return self.session.address(peer=False)
 
     @property

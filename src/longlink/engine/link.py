@@ -54,7 +54,7 @@ class Link(Session):
         self.poll = poll
         self.hidden = False  # off the poll, though not closed
         self.watched = _IN
-        self.last_address: Any = None  # ours, once there is no descriptor to ask
+        self.last_address: Any = None  # ours, as it was told last
         Session.__init__(self, client, receiver, limits, agenda)
         self.fd = fd
         agenda.add_user()
@@ -147,7 +147,8 @@ class Link(Session):
         """Take the descriptor off the poll; from here on the link has none."""
         if not self.hidden:
             self.poll.remove(self.fd, self)
-        self.last_address = kernel.sock_name(self.fd)
+        if self.client:  # of those a program has few; at a server everybody would pay for it
+            self.address(False)
         self.fd = -1
 
     # The carrier's part, see `Session`.
@@ -211,7 +212,9 @@ class Link(Session):
     def address(self, peer: bool) -> Any:
         if peer:
             return kernel.peer_name(self.fd)
-        return self.last_address if self.fd < 0 else kernel.sock_name(self.fd)
+        if self.fd >= 0:
+            self.last_address = kernel.sock_name(self.fd)
+        return self.last_address
 
     def packed_peer(self) -> Any:
         return packed_peer(self.fd)

@@ -3,14 +3,15 @@
 Theory of operation. To sleep and to be woken costs some 15 µs of a processor, and the message that
 wakes us has waited for that. Who is answered often answers at once, so for about as long as it
 would cost to sleep the reactor looks whether something comes. Where that is in vain more than one
-time in four the loop sleeps at once, and only now and then there is a try, more and more rarely:
-whose peers take their time loses nothing.
+time in seventeen the loop sleeps at once, and only now and then there is a try, more and more
+rarely: whose peers take their time loses nothing. So rarely, for who shares a processor with them
+saves 2 µs when it pays, and loses 30 when it does not.
 """
 
 from __future__ import annotations
 
-_MISS = 3  # so many times it must have paid for each time that it did not
-_MOST_LUCK = 32
+_MISS = 16  # so many times it must have paid for each time that it did not
+_MOST_LUCK = 64
 _LONGEST_REST = 1023
 
 

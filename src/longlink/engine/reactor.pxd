@@ -12,13 +12,15 @@ cdef int CROWD
 cdef double TURN_S
 cdef int HOVER_US
 cdef int HOVERS_PER_TURN
+cdef double LINGER_S
 
 cdef class Reactor(Agenda):
     cdef readonly Patience patience
     cdef readonly Poll poll
+    cdef object soon
     cdef readonly list starved
 
-    @cython.locals(served=int, hovered=int, count=int, until=double, now=double)
+    @cython.locals(served=int, hovered=int, count=int, began=double, now=double)
     cpdef run_once(self)
     cdef _turn(self, int count)
     @cython.locals(poll=Poll, link=Link, index=int)

@@ -35,7 +35,8 @@ ACCEPTS_PER_TURN = 64
 CROWD = 4  # so many ready at once, and it is worth to look for more
 TURN_S = 0.01  # but not for longer than this: others live on the loop, too
 HOVER_US = 30  # how long for the answer to an answer is looked, see patience.py
-HOVERS_PER_TURN = 16  # which takes 0.5 ms at most
+HOVERS_PER_TURN = 16  # which takes 0.5 ms at most,
+LINGER_S = 0.001  # unless what is answered takes long: then the loop has its turn
 RETRY_S = 1.0  # how long a listener waits for a descriptor to become free, at most
 
 QUIET_S = 10.0  # between two warnings about that
@@ -50,12 +51,14 @@ _EXHAUSTED = (-errno.EMFILE, -errno.ENFILE, -errno.ENOBUFS, -errno.ENOMEM)
 class Reactor(Agenda):
     """An agenda with sockets of its own."""
 
-    __slots__ = ("patience", "poll", "starved")
+    __slots__ = ("patience", "poll", "soon", "starved")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         Agenda.__init__(self, loop)
         self.starved: list[Listener] = []
         self.patience = Patience()
+        # What asyncio's loop will do next. uvloop does not tell.
+        self.soon: Any = getattr(loop, "_ready", ())
         self.poll = Poll()
         loop.add_reader(self.poll.fileno(), self.run_once)
 
@@ -63,19 +66,19 @@ class Reactor(Agenda):
         """Turns, as long as so much is ready, or comes so soon, that to return to the loop, and
         to be called again, would cost more than to look."""
         served = hovered = 0
-        until = 0.0
+        began = 0.0
         count = self.poll.wait(EVENTS_PER_FLUSH)
         while count > 0:
             self._turn(count)
             served += count
             if self.retired or served >= EVENTS_PER_TURN:
                 return
+            now = monotonic()  # the loop's own clock may stand still meanwhile (uvloop)
+            if not began:
+                began = now
+            elif now - began > (TURN_S if count >= CROWD else LINGER_S):
+                return
             if count >= CROWD:
-                now = monotonic()  # the loop's own clock may stand still meanwhile (uvloop)
-                if not until:
-                    until = now + TURN_S
-                elif now > until:
-                    return
                 count = self.poll.wait(min(EVENTS_PER_FLUSH, EVENTS_PER_TURN - served))
                 if count:
                     continue
@@ -107,7 +110,7 @@ class Reactor(Agenda):
 
     def _hover(self) -> int:
         """After an answer, and nobody else waits: how many are ready a moment later."""
-        if not self.flushed or self.waking or not self.patience.tries():
+        if not self.flushed or self.waking or self.soon or not self.patience.tries():
             return 0
         count = self.poll.hover(EVENTS_PER_FLUSH, HOVER_US)
         if count > 0:

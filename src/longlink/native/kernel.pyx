@@ -671,6 +671,8 @@ cdef class Poll:
         limit = max(1, min(limit, BATCH))
         with nogil:
             got = longlink_hover(fd, batch, limit, 1000 * <int64_t>microseconds)
+        if self.owners is None:  # closed meanwhile: whose events these are nobody knows
+            return -EBADF
         if got < 0:
             return 0 if errno == EINTR else -errno
         self.ready = got
@@ -951,7 +953,7 @@ cdef class Waker:
 
 cdef bint is_task(object callback) noexcept:
     """Whether it is what a task of asyncio's in C goes on by."""
-    return (PyCFunction_CheckExact(callback)
+    return (PyCFunction_CheckExact(callback) and PyCFunction_GET_SELF(callback) != NULL
             and type(<object>PyCFunction_GET_SELF(callback)) is Task)
 
 
