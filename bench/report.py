@@ -22,6 +22,9 @@ ratios hardly do. Nothing under 5 % means anything. The host of a virtual machin
 cores apart for seconds, so that every message costs a third more when it is small and twice as
 much when it is large: that is looked for before and after each run (`bench/native/distance.c`).
 
+The floor sleeps when nothing is there, and to be woken takes 15 µs. Who looks for a moment longer,
+as longlink does where that pays, answers a lone peer in less time than the floor.
+
 ᵍ the generator was the limit: the server had time to spare, and smaller batches than under full
 load. ~ something else took processor time, or the cores were apart, in all rounds, however often
 they were repeated.
