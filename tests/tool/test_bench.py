@@ -149,7 +149,9 @@ async def test_many_connections_come_from_many_addresses(monkeypatch: pytest.Mon
     assert seen == {"127.0.0.1": 2, "127.0.1.1": 2, "127.0.2.1": 1}
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "handshake", "connections": None}])
+@pytest.mark.parametrize(
+    "options", [{}, {"mode": "handshake", "connections": None, "duration": 0.5}]
+)
 async def test_over_tls(options: dict[str, Any], tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")

@@ -229,7 +229,8 @@ async def test_a_reader_who_leaves_ends_it_quietly(tool: Start, said: str) -> No
             assert await asyncio.to_thread(os.read, reading, 2) == b"0\n"
         os.close(reading)
         assert await piped.done() == (0, b"", "")
-    assert codes == [1000]
+    # Our Close waits behind a flood for a moment only.
+    assert codes in ([[1000], [1006]] if said == "flood" else [[1000]])
 
 
 @pytest.mark.parametrize(
