@@ -11,6 +11,7 @@ import asyncio
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -42,6 +43,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("longlink")
+
+# What a shell starts in the background may ignore Ctrl-C, and so would every program a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # -- which copy -----------------------------------------------------------------------------------
