@@ -6,10 +6,8 @@ from typing import Any
 
 import click
 
-from ..line.rules import Rules
 from ..tool.talk.plan import Calling, Listening, Serving
-from .option import make_options
-from .talk import PLACE, RULES, exit_codes
+from .talk import RULES, make_connect, make_serve
 
 HELP = "Talk in lines over TCP: a server to try things on, and a client."
 EPILOG = """\
@@ -51,24 +49,8 @@ Examples:
 
 def make_command() -> click.Command:
     """The command."""
-    serve = click.Command(
-        "serve",
-        callback=_serve,
-        params=[
-            *make_options(Serving, environment=False),
-            *make_options(Listening, environment=False),
-            *make_options(Rules, environment=False, only=RULES),
-        ],
-        help=SERVE,
-        epilog=SERVE_EPILOG,
-    )
-    connect = click.Command(
-        "connect",
-        callback=_connect,
-        params=[*PLACE, *make_options(Calling, environment=False)],
-        help=CONNECT,
-        epilog=CONNECT_EXAMPLES + exit_codes(),
-    )
+    serve = make_serve(_serve, Serving, Listening, description=SERVE, examples=SERVE_EPILOG)
+    connect = make_connect(_connect, Calling, description=CONNECT, examples=CONNECT_EXAMPLES)
     return click.Group("tcp", commands=[serve, connect], help=HELP, epilog=EPILOG)
 
 

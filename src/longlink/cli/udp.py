@@ -6,10 +6,8 @@ from typing import Any
 
 import click
 
-from ..line.rules import Rules
 from ..tool.talk.plan import Serving, Writing
-from .option import make_options
-from .talk import PLACE, RULES, exit_codes
+from .talk import RULES, make_connect, make_serve
 
 HELP = "Talk in lines over UDP: a server to try things on, and a client."
 EPILOG = """\
@@ -48,23 +46,8 @@ Examples:
 
 def make_command() -> click.Command:
     """The command."""
-    serve = click.Command(
-        "serve",
-        callback=_serve,
-        params=[
-            *make_options(Serving, environment=False),
-            *make_options(Rules, environment=False, only=RULES),
-        ],
-        help=SERVE,
-        epilog=SERVE_EPILOG,
-    )
-    connect = click.Command(
-        "connect",
-        callback=_connect,
-        params=[*PLACE, *make_options(Writing, environment=False)],
-        help=CONNECT,
-        epilog=CONNECT_EXAMPLES + exit_codes(),
-    )
+    serve = make_serve(_serve, Serving, description=SERVE, examples=SERVE_EPILOG)
+    connect = make_connect(_connect, Writing, description=CONNECT, examples=CONNECT_EXAMPLES)
     return click.Group("udp", commands=[serve, connect], help=HELP, epilog=EPILOG)
 
 
